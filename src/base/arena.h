@@ -9,7 +9,7 @@
 struct vg_arena_block;
 
 struct vg_arena {
-    struct vg_arena_block *blocks; /* newest first, owned */
+    struct vg_arena_block *blocks; /* the one being filled first, owned */
     size_t used_bytes;             /* handed out, padding included */
     size_t limit_bytes;            /* of used_bytes */
     const struct vg_alloc *alloc;  /* borrowed; NULL: the C library */

@@ -3,6 +3,9 @@
 #ifndef VG_BASE_CLOCK_H
 #define VG_BASE_CLOCK_H
 
+#include "base/err.h"
+#include "base/slice.h"
+
 #include <stdint.h>
 
 struct vg_clock {
@@ -22,8 +25,6 @@ int64_t vg_clock_monotonic_ns(const struct vg_clock *clock);
 #define VG_TIME_TEXT_SIZE 31
 void vg_time_format(int64_t time_ns, char out[VG_TIME_TEXT_SIZE]);
 
-#include "base/err.h"
-#include "base/slice.h"
 /* RFC 3339 with any fraction and offset, → nanoseconds since 1970. VG_ERR_MALFORMED otherwise. */
 enum vg_err vg_time_parse(struct vg_slice text, int64_t *time_ns) VG_MUST_USE;
 

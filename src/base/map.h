@@ -2,7 +2,7 @@
  *
  * vg_map: 64-bit key → 64-bit value. vg_intern: bytes → dense ids 0, 1, 2 … in order of first sight, with its own copy
  * of the bytes. Look-ups and inserts are O(1) expected. One owner at a time.
- * Hostile keys: vg_intern mixes a per-process random seed into its hash.
+ * Hostile keys: both mix a secret, drawn at random once a process, into their hashes.
  */
 #ifndef VG_BASE_MAP_H
 #define VG_BASE_MAP_H
@@ -24,7 +24,8 @@ struct vg_map {
     size_t count;
     size_t cap;   /* slots, a power of two, or 0 */
     size_t limit; /* of count */
-    const struct vg_alloc *alloc;
+    uint64_t seed;
+    const struct vg_alloc *alloc; /* borrowed; NULL: the C library */
 };
 
 void vg_map_init(struct vg_map *map, size_t limit, const struct vg_alloc *alloc);
@@ -37,16 +38,18 @@ enum vg_err vg_map_insert(struct vg_map *map, uint64_t key, uint64_t **value, bo
 /* True where it was there. */
 bool vg_map_remove(struct vg_map *map, uint64_t key);
 
+struct vg_intern_slot;
+
 struct vg_intern {
     struct vg_arena bytes;
     struct vg_slice *items; /* by id */
-    uint32_t *slots;        /* id + 1, 0 empty */
+    struct vg_intern_slot *slots;
     size_t count;
     size_t cap; /* slots */
     size_t items_cap;
     size_t limit; /* of count */
     uint64_t seed;
-    const struct vg_alloc *alloc;
+    const struct vg_alloc *alloc; /* borrowed; NULL: the C library */
 };
 
 void vg_intern_init(struct vg_intern *intern, size_t limit_count, size_t limit_bytes, const struct vg_alloc *alloc);
