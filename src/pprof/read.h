@@ -1,10 +1,10 @@
 /* Hostile bytes → samples: a bounded, allocation-light reader of uncompressed profile.proto.
  *
- * The result borrows every string from `bytes`, which must outlive it; arrays lie in its own arena. Ids of functions and
- * locations are resolved to dense indexes while reading (the wire's ids may be sparse, unsorted, 64 bits wide; messages
- * may come in any order; unknown fields are skipped). Inline lines (several Line per Location) are kept in order, the
- * innermost first. Everything is validated: string, function and location references, equal numbers of values, UTF-8 is
- * NOT checked. O(bytes). Any thread.
+ * The result borrows every string from `bytes`, which must outlive it; arrays lie in its own arena. Ids of
+ * functions and locations are resolved to dense indexes while reading (the wire's ids may be sparse,
+ * unsorted, 64 bits wide; messages may come in any order; unknown fields are skipped). Inline lines (several
+ * Line per Location) are kept in order, the innermost first. Everything is validated: string, function and
+ * location references, equal numbers of values, UTF-8 is NOT checked. O(bytes). Any thread.
  */
 #ifndef VG_PPROF_READ_H
 #define VG_PPROF_READ_H
@@ -17,7 +17,8 @@ struct vg_pprof_limits {
     size_t samples, locations, functions, strings; /* counts */
     size_t frames_per_sample;                      /* after inlining */
     size_t labels_per_sample;
-    size_t arena_bytes;
+    size_t arena_bytes;           /* of the result; as much again while reading */
+    const struct vg_alloc *alloc; /* borrowed; NULL: the C library */
 };
 extern const struct vg_pprof_limits vg_pprof_default_limits;
 

@@ -65,6 +65,7 @@ bool vg_wire_get_field(struct vg_wire_cursor *cursor, struct vg_wire_field *fiel
     uint64_t key, length;
     if (!vg_wire_get(&next, &key) || key > UINT32_MAX || key >> 3 == 0)
         return false;
+    field->at = cursor->at;
     field->number = (uint32_t)(key >> 3);
     field->type = (enum vg_wire_type)(key & 7);
     switch (field->type) {

@@ -28,6 +28,7 @@ struct vg_wire_cursor {
 
 /* A field: its number, type, and what it holds. */
 struct vg_wire_field {
+    const unsigned char *at; /* where its header begins */
     uint32_t number;
     enum vg_wire_type type;
     uint64_t value;              /* VARINT, FIXED32 and FIXED64 */
