@@ -138,7 +138,9 @@ class Server(ThreadingHTTPServer):
 def main():
     parser = argparse.ArgumentParser(prog="movies", description="A movie service over SQLite.")
     parser.add_argument("--port", type=int, default=8000, help="port on the loopback address; 0 picks a free one (default: 8000)")
-    parser.add_argument("--data", default="var/example", help="folder of the database, made at the first start (default: var/example)")
+    parser.add_argument(
+        "--data", default="var/example", help="folder of the database, made at the first start (default: var/example)"
+    )
     options = parser.parse_args()
 
     catalog = os.path.join(options.data, "movies.sqlite")

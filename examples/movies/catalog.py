@@ -24,13 +24,13 @@ CREATE INDEX rating_by_movie ON rating (movie_id);
 GENRES = ("comedy", "crime", "documentary", "drama", "fantasy", "romance", "science fiction", "thriller", "western")
 FIRST = ("Ada", "Björn", "Chloé", "Dmitri", "Élodie", "Farah", "Giulia", "Håkon", "Inés", "João", "Kwame", "Łucja", "Mei", "Noor")
 LAST = ("Adeyemi", "Brontë", "Castañeda", "Dvořák", "Eriksson", "Fernández", "Grünwald", "Hayashi", "Ivanov", "Kovács", "Lindqvist")
-ADJECTIVES = ("Açaí", "Broken", "Crimson", "Distant", "Électric", "Forgotten", "Golden", "Hollow", "Inner", "Naïve", "Quiet", "Último")
-NOUNS = ("Café", "Daughter", "Empire", "Façade", "Garden", "Harbour", "Island", "Jalapeño", "Lighthouse", "Mirror", "Señor", "Voyage")
+ADJECTIVES = ("Açaí", "Broken", "Crimson", "Distant", "Électric", "Golden", "Hollow", "Inner", "Naïve", "Quiet", "Último")
+NOUNS = ("Café", "Daughter", "Empire", "Façade", "Garden", "Harbour", "Island", "Lighthouse", "Mirror", "Señor", "Voyage")
 WHO = ("a retired señora", "an honest détective", "the last gärtner", "a naïve pianist", "two smörgåsbord chefs", "an exiled poet")
 DOES = ("discovers", "loses", "inherits", "steals", "rebuilds", "betrays", "follows", "forgets", "photographs", "repairs")
 WHAT = ("a haunted château", "the family café", "a forged résumé", "an old piñata", "the clichéd manuscript", "a silent fiancée")
 WHERE = ("in São Paulo", "near the Øresund", "above a Zürich bank", "beneath the Plaza Mayor", "on the road to Kraków", "at sea")
-HOW = ("against all advice", "with borrowed money", "during a long winter", "for the second time", "while nobody looks", "by mistake")
+HOW = ("against all advice", "with borrowed money", "during a long winter", "for the second time", "by mistake")
 
 
 def ensure(path):
