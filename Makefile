@@ -11,8 +11,11 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help build run test check fuzz bench install clean need-build need-run need-test need-check need-fuzz FORCE
 
-PORT ?= 8126
-APP ?=
+# For tools/run.py, which reads them from its environment. Only `make run PORT=…` changes them, not a PORT that happens to be there.
+PORT = 8126
+APP =
+export PORT APP
+
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 PYTHON := build/venv/bin/python
@@ -45,7 +48,7 @@ web/node_modules/.installed: web/package-lock.json | need-build
 	@touch $@
 
 run: need-run build
-	@$(PYTHON) tools/run.py --port '$(PORT)' --app '$(APP)'
+	@$(PYTHON) tools/run.py
 
 test: need-test build
 	@$(PYTHON) tools/test.py

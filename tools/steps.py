@@ -70,6 +70,9 @@ def run(step: Step) -> bool:
         except OSError as error:
             out.write(f"{error}\n".encode())
             code = 127
+        except KeyboardInterrupt:
+            print(f"\n  {step.name}: ended by you")
+            sys.exit(130)
     took = time.monotonic() - began
     if code == 0:
         print(f"  {step.name}: ok ({took:.0f} s)" if step.live else f"ok ({took:.0f} s)", flush=True)

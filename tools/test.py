@@ -40,7 +40,6 @@ def pytest_step() -> Step:
         PYTHON,
         "-m",
         "pytest",
-        "-q",
         "-rfEs",
         "--timeout=300",
         "--durations=5",
