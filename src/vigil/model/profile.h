@@ -4,8 +4,8 @@
  * model/builder.h), immutable afterwards, so any thread may read it.
  *
  * Two views of the same samples (see ARCHITECTURE, "the store is content-addressed"):
- *   rows    the aggregate: samples with equal (stack, labels without timestamp and span ids) merged, values added
- *   events  the timeline: one per original sample that had end_timestamp_ns, pointing at its row
+ *   rows    the aggregate: samples with equal (stack, labels without timestamp and span ids) merged, values
+ * added events  the timeline: one per original sample that had end_timestamp_ns, pointing at its row
  */
 #ifndef VG_VIGIL_MODEL_PROFILE_H
 #define VG_VIGIL_MODEL_PROFILE_H
@@ -37,10 +37,11 @@ struct vg_profile_label {
 struct vg_profile {
     struct vg_arena arena;
 
-    uint8_t key[16];        /* identity: the same profile sent twice has the same key */
+    uint8_t key[16]; /* identity: the same profile sent twice has the same key */
     int64_t start_ns, end_ns;
-    int64_t received_ns;    /* by our clock */
-    struct vg_tag *tags;    /* sorted by (name, value), unique; service, env, version, host, runtime-id, language … */
+    int64_t received_ns; /* by our clock */
+    struct vg_tag
+        *tags; /* sorted by (name, value), unique; service, env, version, host, runtime-id, language … */
     size_t n_tags;
     struct vg_slice internal; /* what the profiler says of itself: a JSON object, ≤ 16 KiB, or empty */
 
@@ -53,7 +54,7 @@ struct vg_profile {
     uint32_t *stack_start;  /* n_stacks + 1 */
     uint32_t *stack_frames; /* frame ids, leaf first; stacks are unique */
     size_t n_stacks;
-    uint32_t *labels_start; /* n_label_sets + 1 */
+    uint32_t *labels_start;          /* n_label_sets + 1 */
     struct vg_profile_label *labels; /* sorted by key text within a set; sets are unique; set 0 is empty */
     size_t n_label_sets;
 
@@ -64,7 +65,7 @@ struct vg_profile {
     uint32_t *event_row;    /* n_events */
     uint32_t *event_labels; /* label set id of the volatile labels (span id, local root span id), 0: none */
     int64_t *event_end_ns;
-    int64_t *event_values;  /* n_events × n_types */
+    int64_t *event_values; /* n_events × n_types */
     size_t n_events;
 };
 
