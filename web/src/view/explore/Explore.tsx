@@ -1,0 +1,147 @@
+// One slice of profiles, merged: its tags, its types, its flame graph and its functions.
+import * as Tabs from '@radix-ui/react-tabs';
+import { getRouteApi } from '@tanstack/react-router';
+import { useCallback, useState } from 'react';
+import { downloadAddress } from '../../api/client';
+import type { Flame } from '../../model/flame';
+import { defaultRange, type Range, resolveRange } from '../../model/time';
+import { defaultType, tabTypes, typeHelp, typeLabel } from '../../model/types';
+import { cores, count, duration, quantity } from '../../model/units';
+import { Button, LinkButton } from '../parts/Button';
+import { Actions, EmptyNotice, ErrorBar, ErrorNotice, Notice } from '../parts/Notice';
+import styles from './Explore.module.css';
+import { Facets } from './Facets';
+import { FlamePanel } from './FlamePanel';
+import { QueryBar } from './QueryBar';
+import { useFlame } from './useFlame';
+
+const route = getRouteApi('/explore');
+
+function Summary({ flame }: { flame: Flame }) {
+  return (
+    <p className={styles.summary}>
+      {flame.type === 'cpu-time' && (
+        <span title="CPU time ÷ time watched">
+          <b>{cores(flame.total, flame.duration_ns)}</b> cores
+        </span>
+      )}
+      <span>
+        <b>{count(flame.profiles)}</b> {flame.profiles === 1 ? 'profile' : 'profiles'}
+      </span>
+      <span title="The profiles' lengths together">
+        <b>{duration(flame.duration_ns)}</b> watched
+      </span>
+    </p>
+  );
+}
+
+/** The slice has profiles, but nothing of the type asked for. */
+function NothingOfType({ flame, type, onType }: { flame: Flame; type: string; onType: (type: string) => void }) {
+  const others = tabTypes(flame.types, '').slice(0, 4);
+  return (
+    <div className={styles.empty}>
+      <Notice title={`No ${typeLabel(type)} in these profiles`}>
+        <p>They have other types{others.length > 0 ? ':' : ', or nothing ran.'}</p>
+        <Actions>
+          {others.map((other) => (
+            <Button key={other.name} onClick={() => onType(other.name)}>
+              {typeLabel(other.name)} {quantity(other.total, other.unit)}
+            </Button>
+          ))}
+        </Actions>
+      </Notice>
+    </div>
+  );
+}
+
+function Downloads({ q, range, type }: { q: string; range: Range; type: string }) {
+  const slice = { q, ...resolveRange(range, Date.now()) };
+  return (
+    <>
+      <LinkButton look="quiet" href={downloadAddress(slice, type, 'pprof')} download={`${type}.pprof`}>
+        pprof
+      </LinkButton>
+      <LinkButton look="quiet" href={downloadAddress(slice, type, 'collapsed')} download={`${type}.txt`}>
+        collapsed
+      </LinkButton>
+    </>
+  );
+}
+
+export function Explore() {
+  const place = route.useSearch();
+  const navigate = route.useNavigate();
+  const [isRailOpen, setRailOpen] = useState(false);
+  const range: Range = { from: place.from ?? defaultRange.from, to: place.to ?? defaultRange.to };
+  const type = place.type ?? defaultType;
+  const q = place.q ?? '';
+  const flame = useFlame(place, range);
+  const retry = () => void flame.refetch();
+
+  const onPlace = useCallback(
+    (change: Partial<Record<keyof typeof place, string | undefined>>, how: 'push' | 'replace') => {
+      const search = (before: object) =>
+        Object.fromEntries(Object.entries({ ...before, ...change }).filter(([, value]) => value !== undefined));
+      void navigate({ search, replace: how === 'replace' });
+    },
+    [navigate],
+  );
+  const onSearch = (next: string) => next !== q && onPlace({ q: next || undefined }, 'push');
+  const onType = (next: string) => onPlace({ type: next === defaultType ? undefined : next }, 'push');
+
+  const { data } = flame;
+  return (
+    <div className={styles.view}>
+      <div className={styles.side} data-open={isRailOpen}>
+        <Facets q={q} range={range} onSearch={onSearch} />
+      </div>
+      <div className={styles.content}>
+        <div className={styles.query}>
+          <span className={styles.toggleRail}>
+            <Button aria-expanded={isRailOpen} onClick={() => setRailOpen(!isRailOpen)}>
+              Tags
+            </Button>
+          </span>
+          <QueryBar q={q} onSearch={onSearch} />
+          {data && data.profiles > 0 && <Downloads q={q} range={range} type={type} />}
+        </div>
+        {flame.isError && data && <ErrorBar error={flame.error} onRetry={retry} />}
+        {flame.isError && !data && (
+          <div className={styles.empty}>
+            <ErrorNotice error={flame.error} onRetry={retry} />
+          </div>
+        )}
+        {flame.isPending && <div className={styles.empty} aria-busy="true" />}
+        {data && data.profiles === 0 && (
+          <div className={styles.empty}>
+            <EmptyNotice
+              q={q}
+              onClearFilters={() => onSearch('')}
+              onShow={(from, to) => onPlace({ from, to }, 'push')}
+            />
+          </div>
+        )}
+        {data && data.profiles > 0 && (
+          <Tabs.Root className={styles.panel} value={type} onValueChange={onType} activationMode="manual">
+            <Tabs.List className={styles.tabs} aria-label="Profile types">
+              {tabTypes(data.types, type).map((each) => (
+                <Tabs.Trigger key={each.name} value={each.name} className={styles.tab} title={typeHelp(each.name)}>
+                  {typeLabel(each.name)}
+                  <span>{quantity(each.total, each.unit)}</span>
+                </Tabs.Trigger>
+              ))}
+              <Summary flame={data} />
+            </Tabs.List>
+            <Tabs.Content className={styles.panel} value={type} tabIndex={-1}>
+              {data.total > 0 || flame.isPlaceholderData ? (
+                <FlamePanel flame={data} place={place} old={flame.isPlaceholderData} onPlace={onPlace} />
+              ) : (
+                <NothingOfType flame={data} type={type} onType={onType} />
+              )}
+            </Tabs.Content>
+          </Tabs.Root>
+        )}
+      </div>
+    </div>
+  );
+}
