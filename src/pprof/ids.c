@@ -60,14 +60,8 @@ enum vg_err vg_pprof_ids_build(struct vg_pprof_ids *ids)
     return VG_OK;
 }
 
-bool vg_pprof_ids_find(const struct vg_pprof_ids *ids, uint64_t id, uint32_t *index)
+bool vg_pprof_ids_find_mapped(const struct vg_pprof_ids *ids, uint64_t id, uint32_t *index)
 {
-    if (ids->direct) {
-        if (id >= ids->n_direct || ids->direct[id] == 0)
-            return false;
-        *index = ids->direct[id] - 1;
-        return true;
-    }
     const uint64_t *place = vg_map_find(&ids->map, id);
     if (!place)
         return false;

@@ -23,6 +23,17 @@ void vg_pprof_ids_release(struct vg_pprof_ids *ids);
 void vg_pprof_ids_add(struct vg_pprof_ids *ids, uint64_t id);
 /* VG_ERR_EXISTS where an id was added twice. */
 enum vg_err vg_pprof_ids_build(struct vg_pprof_ids *ids) VG_MUST_USE;
-bool vg_pprof_ids_find(const struct vg_pprof_ids *ids, uint64_t id, uint32_t *index);
+bool vg_pprof_ids_find_mapped(const struct vg_pprof_ids *ids, uint64_t id, uint32_t *index);
+
+/* Inline, because it is done for each frame of each sample. */
+static inline bool vg_pprof_ids_find(const struct vg_pprof_ids *ids, uint64_t id, uint32_t *index)
+{
+    if (!ids->direct)
+        return vg_pprof_ids_find_mapped(ids, id, index);
+    if (id >= ids->n_direct || ids->direct[id] == 0)
+        return false;
+    *index = ids->direct[id] - 1;
+    return true;
+}
 
 #endif

@@ -16,13 +16,11 @@ const struct vg_pprof_limits vg_pprof_default_limits = {
     .locations = 1 << 20,
     .functions = 1 << 20,
     .strings = 1 << 20,
+    .types = 64, /* the longest list seen has 19 */
     .frames_per_sample = 4096,
     .labels_per_sample = 64,
     .arena_bytes = (size_t)256 << 20,
 };
-
-/* Value types of one profile; the longest list seen has 19. */
-#define MAX_TYPES 64
 
 /* Field numbers of profile.proto. */
 enum profile_field {
@@ -82,11 +80,20 @@ static enum vg_err next_field(struct reader *r, struct vg_wire_cursor *cursor, s
                                             : malformed(r, cursor->at, "field cut off or not well formed");
 }
 
-static enum vg_err get_number(struct reader *r, const struct vg_wire_field *field, uint64_t *number)
+/* Reads a message of numbers: those of fields 1 … n − 1 go to numbers[field], the last of each counts; other
+ * fields are skipped. */
+static enum vg_err get_numbers(struct reader *r, struct vg_wire_cursor body, uint64_t *numbers, size_t n)
 {
-    if (field->type != VG_WIRE_VARINT)
-        return malformed(r, field->at, "field is not the number that it should be");
-    *number = field->value;
+    while (body.at < body.end) {
+        struct vg_wire_field field;
+        if (!vg_wire_get_field(&body, &field))
+            return malformed(r, body.at, "field cut off or not well formed");
+        if (field.number >= n)
+            continue;
+        if (field.type != VG_WIRE_VARINT)
+            return malformed(r, field.at, "field is not the number that it should be");
+        numbers[field.number] = field.value;
+    }
     return VG_OK;
 }
 
@@ -134,30 +141,48 @@ static enum vg_err count_location(struct reader *r, struct vg_wire_cursor body)
     return VG_OK;
 }
 
+static enum vg_err top_number(struct reader *r, const struct vg_wire_field *field)
+{
+    int64_t *number = field->number == PROFILE_TIME_NANOS       ? &r->out.time_ns
+                      : field->number == PROFILE_DURATION_NANOS ? &r->out.duration_ns
+                      : field->number == PROFILE_PERIOD         ? &r->out.period
+                                                                : NULL;
+    if (!number)
+        return VG_OK; /* a field that we have no use for */
+    if (field->type != VG_WIRE_VARINT)
+        return malformed(r, field->at, "field is not the number that it should be");
+    *number = (int64_t)field->value;
+    return VG_OK;
+}
+
+/* The repeated messages of a profile; where nothing is said, the field is none. */
+static const struct {
+    size_t limit;         /* offset of its limit within vg_pprof_limits */
+    handler *look_inside; /* to count there, or NULL */
+    const char *why;      /* what to say above the limit */
+} kinds[PROFILE_KINDS] = {
+    [PROFILE_SAMPLE] = {offsetof(struct vg_pprof_limits, samples), count_sample, "too many samples"},
+    [PROFILE_LOCATION] = {offsetof(struct vg_pprof_limits, locations), count_location, "too many locations"},
+    [PROFILE_FUNCTION] = {offsetof(struct vg_pprof_limits, functions), NULL, "too many functions"},
+    [PROFILE_STRING_TABLE] = {offsetof(struct vg_pprof_limits, strings), NULL, "too many strings"},
+    [PROFILE_SAMPLE_TYPE] = {offsetof(struct vg_pprof_limits, types), NULL, "too many value types"},
+};
+
 static enum vg_err count_message(struct reader *r, const struct vg_wire_field *field)
 {
-    const struct {
-        size_t limit;
-        handler *inside;
-        const char *why;
-    } kinds[PROFILE_KINDS] = {
-        [PROFILE_SAMPLE_TYPE] = {MAX_TYPES, NULL, "too many value types"},
-        [PROFILE_SAMPLE] = {r->limits->samples, count_sample, "too many samples"},
-        [PROFILE_LOCATION] = {r->limits->locations, count_location, "too many locations"},
-        [PROFILE_FUNCTION] = {r->limits->functions, NULL, "too many functions"},
-        [PROFILE_STRING_TABLE] = {r->limits->strings, NULL, "too many strings"},
-    };
     if (field->number >= PROFILE_KINDS || !kinds[field->number].why)
-        return VG_OK;
+        return top_number(r, field);
     if (field->type != VG_WIRE_BYTES)
         return malformed(r, field->at, "field is not the message or text that it should be");
     struct span *span = &r->spans[field->number];
     if (span->count == 0)
         span->bytes.at = field->at;
     span->bytes.end = field->bytes.end;
-    if (++span->count > kinds[field->number].limit)
+    size_t limit;
+    memcpy(&limit, (const char *)r->limits + kinds[field->number].limit, sizeof limit);
+    if (++span->count > limit)
         return over_limit(r, field->at, kinds[field->number].why);
-    return kinds[field->number].inside ? kinds[field->number].inside(r, field->bytes) : VG_OK;
+    return kinds[field->number].look_inside ? kinds[field->number].look_inside(r, field->bytes) : VG_OK;
 }
 
 static enum vg_err count_all(struct reader *r, struct vg_wire_cursor body)
@@ -165,13 +190,7 @@ static enum vg_err count_all(struct reader *r, struct vg_wire_cursor body)
     while (body.at < body.end) {
         struct vg_wire_field field;
         enum vg_err err = next_field(r, &body, &field);
-        if (!err && field.number == PROFILE_TIME_NANOS)
-            err = get_number(r, &field, (uint64_t *)&r->out.time_ns);
-        else if (!err && field.number == PROFILE_DURATION_NANOS)
-            err = get_number(r, &field, (uint64_t *)&r->out.duration_ns);
-        else if (!err && field.number == PROFILE_PERIOD)
-            err = get_number(r, &field, (uint64_t *)&r->out.period);
-        else if (!err)
+        if (!err)
             err = count_message(r, &field);
         if (err)
             return err;
@@ -268,104 +287,83 @@ static enum vg_err read_string(struct reader *r, struct vg_wire_cursor body)
     return VG_OK;
 }
 
-static enum vg_err get_string(struct reader *r, const struct vg_wire_field *field, struct vg_slice *text)
+static enum vg_err get_string(struct reader *r, struct vg_wire_cursor body, uint64_t index,
+                              struct vg_slice *text)
 {
-    uint64_t index;
-    enum vg_err err = get_number(r, field, &index);
-    if (err)
-        return err;
     if (index >= r->n_strings)
-        return malformed(r, field->at, "no such string");
+        return malformed(r, body.at, "no such string");
     *text = r->strings[index];
     return VG_OK;
 }
 
 static enum vg_err read_type(struct reader *r, struct vg_wire_cursor body)
 {
-    struct vg_pprof_type type = {r->strings[0], r->strings[0]};
-    while (body.at < body.end) {
-        struct vg_wire_field field;
-        enum vg_err err = next_field(r, &body, &field);
-        if (!err && (field.number == 1 || field.number == 2))
-            err = get_string(r, &field, field.number == 1 ? &type.name : &type.unit);
-        if (err)
-            return err;
-    }
-    r->out.types[r->out.n_types++] = type;
-    return VG_OK;
+    struct vg_pprof_type *type = &r->out.types[r->out.n_types++];
+    uint64_t numbers[3] = {0}; /* –, name, unit */
+    enum vg_err err = get_numbers(r, body, numbers, 3);
+    if (!err)
+        err = get_string(r, body, numbers[1], &type->name);
+    return err ? err : get_string(r, body, numbers[2], &type->unit);
 }
 
 static enum vg_err read_function(struct reader *r, struct vg_wire_cursor body)
 {
-    struct vg_pprof_read_function function = {.name = r->strings[0], .file = r->strings[0]};
-    struct vg_slice system_name = r->strings[0];
-    uint64_t id = 0, first_line = 0;
-    while (body.at < body.end) {
-        struct vg_wire_field field;
-        enum vg_err err = next_field(r, &body, &field);
-        if (!err && field.number == 1)
-            err = get_number(r, &field, &id);
-        else if (!err && field.number == 2)
-            err = get_string(r, &field, &function.name);
-        else if (!err && field.number == 3)
-            err = get_string(r, &field, &system_name);
-        else if (!err && field.number == 4)
-            err = get_string(r, &field, &function.file);
-        else if (!err && field.number == 5)
-            err = get_number(r, &field, &first_line);
-        if (err)
-            return err;
-    }
-    if (function.name.len == 0)
-        function.name = system_name;
-    function.first_line = (int64_t)first_line;
-    r->out.functions[r->out.n_functions++] = function;
-    return add_id(r, &r->functions, id, body.at);
+    struct vg_pprof_read_function *function = &r->out.functions[r->out.n_functions++];
+    struct vg_slice system_name;
+    uint64_t numbers[6] = {0}; /* –, id, name, system name, file, first line */
+    enum vg_err err = get_numbers(r, body, numbers, 6);
+    if (!err)
+        err = get_string(r, body, numbers[2], &function->name);
+    if (!err)
+        err = get_string(r, body, numbers[3], &system_name);
+    if (!err)
+        err = get_string(r, body, numbers[4], &function->file);
+    if (err)
+        return err;
+    if (function->name.len == 0)
+        function->name = system_name;
+    function->first_line = (int64_t)numbers[5];
+    return add_id(r, &r->functions, numbers[1], body.at);
 }
 
 /* ---- locations ---- */
 
 static enum vg_err read_line(struct reader *r, struct vg_wire_cursor body)
 {
-    uint64_t function_id = 0, line = 0;
-    while (body.at < body.end) {
-        struct vg_wire_field field;
-        enum vg_err err = next_field(r, &body, &field);
-        if (!err && (field.number == 1 || field.number == 2))
-            err = get_number(r, &field, field.number == 1 ? &function_id : &line);
-        if (err)
-            return err;
-    }
-    if (function_id == 0) /* allowed: nothing is known but the address, which the location has */
-        return VG_OK;
-    struct vg_pprof_line *out = &r->out.lines[r->out.n_lines];
-    if (!vg_pprof_ids_find(&r->functions, function_id, &out->function))
+    struct vg_pprof_line *line = &r->out.lines[r->out.n_lines];
+    uint64_t numbers[3] = {0}; /* –, function, line */
+    enum vg_err err = get_numbers(r, body, numbers, 3);
+    if (err || numbers[1] ==
+                   0) /* no function is allowed: nothing is known but the address, which the location has */
+        return err;
+    if (!vg_pprof_ids_find(&r->functions, numbers[1], &line->function))
         return malformed(r, body.at, "no such function");
-    out->line = (int64_t)line;
+    line->line = (int64_t)numbers[2];
     r->out.n_lines++;
     return VG_OK;
 }
 
 static enum vg_err read_location(struct reader *r, struct vg_wire_cursor body)
 {
-    struct vg_pprof_read_location location = {.first_line_index = (uint32_t)r->out.n_lines};
-    uint64_t id = 0;
+    struct vg_pprof_read_location *location = &r->out.locations[r->out.n_locations++];
+    const unsigned char *start = body.at;
+    uint64_t numbers[4] = {0}; /* –, id, mapping, address */
+    location->first_line_index = (uint32_t)r->out.n_lines;
     while (body.at < body.end) {
         struct vg_wire_field field;
         enum vg_err err = next_field(r, &body, &field);
-        if (!err && field.number == 1)
-            err = get_number(r, &field, &id);
-        else if (!err && field.number == 3)
-            err = get_number(r, &field, &location.address);
-        else if (!err && field.number == 4)
-            err = field.type == VG_WIRE_BYTES ? read_line(r, field.bytes)
-                                              : malformed(r, field.at, "line is no message");
+        if (!err && field.number < 4 && field.type == VG_WIRE_VARINT)
+            numbers[field.number] = field.value;
+        else if (!err && field.number == 4 && field.type == VG_WIRE_BYTES)
+            err = read_line(r, field.bytes);
+        else if (!err && field.number <= 4)
+            err = malformed(r, field.at, "field of a location has a wrong type");
         if (err)
             return err;
     }
-    location.n_lines = (uint32_t)r->out.n_lines - location.first_line_index;
-    r->out.locations[r->out.n_locations++] = location;
-    return add_id(r, &r->locations, id, body.at);
+    location->address = numbers[3];
+    location->n_lines = (uint32_t)r->out.n_lines - location->first_line_index;
+    return add_id(r, &r->locations, numbers[1], start);
 }
 
 /* ---- samples ---- */
@@ -382,55 +380,44 @@ static enum vg_err read_stack(struct reader *r, const struct vg_wire_field *fiel
 {
     unsigned char single[10];
     struct vg_wire_cursor run = run_of(field, single);
-    while (run.at < run.end) {
-        uint64_t id;
-        uint32_t location;
-        if (!vg_wire_get(&run, &id) || !vg_pprof_ids_find(&r->locations, id, &location))
+    uint32_t *start = &r->out.sample_locations[r->n_sample_locations], *location = start;
+    size_t n_frames = *frames;
+    for (uint64_t id; run.at < run.end; location++) {
+        if (!vg_wire_get(&run, &id) || !vg_pprof_ids_find(&r->locations, id, location))
             return malformed(r, field->at, "no such location");
-        r->out.sample_locations[r->n_sample_locations++] = location;
-        uint32_t n_lines = r->out.locations[location].n_lines;
-        *frames += n_lines ? n_lines : 1;
+        uint32_t n_lines = r->out.locations[*location].n_lines;
+        n_frames += n_lines ? n_lines : 1;
     }
-    return *frames > r->limits->frames_per_sample ? over_limit(r, field->at, "a stack is too deep") : VG_OK;
+    r->n_sample_locations += (size_t)(location - start);
+    *frames = n_frames;
+    return n_frames > r->limits->frames_per_sample ? over_limit(r, field->at, "a stack is too deep") : VG_OK;
 }
 
 static enum vg_err read_values(struct reader *r, const struct vg_wire_field *field)
 {
     unsigned char single[10];
     struct vg_wire_cursor run = run_of(field, single);
-    while (run.at < run.end) {
-        uint64_t value;
+    int64_t *start = &r->out.values[r->n_values], *place = start;
+    for (uint64_t value; run.at < run.end; place++) {
         if (!vg_wire_get(&run, &value))
             return malformed(r, field->at, "value cut off or too wide");
-        r->out.values[r->n_values++] = (int64_t)value;
+        *place = (int64_t)value;
     }
+    r->n_values += (size_t)(place - start);
     return VG_OK;
 }
 
 static enum vg_err read_label(struct reader *r, struct vg_wire_cursor body)
 {
-    struct vg_pprof_read_label label = {.key = r->strings[0], .unit = r->strings[0]};
-    struct vg_slice text = r->strings[0];
-    uint64_t number = 0;
-    while (body.at < body.end) {
-        struct vg_wire_field field;
-        enum vg_err err = next_field(r, &body, &field);
-        if (!err && field.number == 1)
-            err = get_string(r, &field, &label.key);
-        else if (!err && field.number == 2)
-            err = get_string(r, &field, &text);
-        else if (!err && field.number == 3)
-            err = get_number(r, &field, &number);
-        else if (!err && field.number == 4)
-            err = get_string(r, &field, &label.unit);
-        if (err)
-            return err;
-    }
-    if (text.data != r->strings[0].data) /* string 0 is how the format says that there is none */
-        label.text = text;
-    label.number = (int64_t)number;
-    r->out.labels[r->n_labels++] = label;
-    return VG_OK;
+    struct vg_pprof_read_label *label = &r->out.labels[r->n_labels++];
+    uint64_t numbers[5] = {0}; /* –, key, text, number, unit */
+    enum vg_err err = get_numbers(r, body, numbers, 5);
+    if (!err)
+        err = get_string(r, body, numbers[1], &label->key);
+    if (!err && numbers[2] != 0) /* string 0 is how the format says that there is none */
+        err = get_string(r, body, numbers[2], &label->text);
+    label->number = (int64_t)numbers[3];
+    return err ? err : get_string(r, body, numbers[4], &label->unit);
 }
 
 static enum vg_err read_sample(struct reader *r, struct vg_wire_cursor body)

@@ -14,8 +14,8 @@
 #include "base/slice.h"
 
 struct vg_pprof_limits {
-    size_t samples, locations, functions, strings; /* counts */
-    size_t frames_per_sample;                      /* after inlining */
+    size_t samples, locations, functions, strings, types; /* counts */
+    size_t frames_per_sample;                             /* after inlining */
     size_t labels_per_sample;
     size_t arena_bytes;           /* of the result; as much again while reading */
     const struct vg_alloc *alloc; /* borrowed; NULL: the C library */

@@ -20,7 +20,7 @@ unsigned char *vg_wire_put_key(unsigned char *out, uint32_t field, enum vg_wire_
     return vg_wire_put(out, (uint64_t)field << 3 | type);
 }
 
-static bool get_long(struct vg_wire_cursor *cursor, uint64_t *value)
+bool vg_wire_get_long(struct vg_wire_cursor *cursor, uint64_t *value)
 {
     const unsigned char *p = cursor->at;
     uint64_t v = 0;
@@ -38,15 +38,6 @@ static bool get_long(struct vg_wire_cursor *cursor, uint64_t *value)
     return false;
 }
 
-bool vg_wire_get(struct vg_wire_cursor *cursor, uint64_t *value)
-{
-    if (cursor->at < cursor->end && *cursor->at < 0x80) { /* most are small */
-        *value = *cursor->at++;
-        return true;
-    }
-    return get_long(cursor, value);
-}
-
 static bool get_fixed(struct vg_wire_cursor *cursor, unsigned width, uint64_t *value)
 {
     if ((size_t)(cursor->end - cursor->at) < width)
@@ -59,10 +50,10 @@ static bool get_fixed(struct vg_wire_cursor *cursor, unsigned width, uint64_t *v
     return true;
 }
 
-bool vg_wire_get_field(struct vg_wire_cursor *cursor, struct vg_wire_field *field)
+bool vg_wire_get_odd_field(struct vg_wire_cursor *cursor, struct vg_wire_field *field)
 {
     struct vg_wire_cursor next = *cursor;
-    uint64_t key, length;
+    uint64_t key;
     if (!vg_wire_get(&next, &key) || key > UINT32_MAX || key >> 3 == 0)
         return false;
     field->at = cursor->at;
@@ -82,10 +73,10 @@ bool vg_wire_get_field(struct vg_wire_cursor *cursor, struct vg_wire_field *fiel
             return false;
         break;
     case VG_WIRE_BYTES:
-        if (!vg_wire_get(&next, &length) || length > (size_t)(next.end - next.at))
+        if (!vg_wire_get(&next, &field->value) || field->value > (size_t)(next.end - next.at))
             return false;
-        field->bytes = (struct vg_wire_cursor){next.at, next.at + length};
-        next.at += length;
+        field->bytes = (struct vg_wire_cursor){next.at, next.at + field->value};
+        next.at += field->value;
         break;
     default:
         return false;
@@ -97,6 +88,12 @@ bool vg_wire_get_field(struct vg_wire_cursor *cursor, struct vg_wire_field *fiel
 size_t vg_wire_count(struct vg_wire_cursor run)
 {
     size_t count = 0;
+    for (uint64_t word; run.end - run.at >= 8; run.at += 8) {
+        memcpy(&word, run.at, 8);
+        uint64_t ends =
+            ~word >> 7 & UINT64_C(0x0101010101010101); /* a bit for each byte that ends a number … */
+        count += (size_t)(ends * UINT64_C(0x0101010101010101) >> 56); /* … summed up in the highest byte */
+    }
     for (; run.at < run.end; run.at++)
         count += *run.at < 0x80;
     return count;

@@ -353,9 +353,9 @@ static void wrong_types_are_refused(void **state)
         {2, "\x18\x01", 2, "label is no message"},
         {2, "\x1A\x02\x0A\x00", 4, "field is not the number that it should be"},
         {2, "\x1A\x01\x08", 3, "field cut off or not well formed"},
-        {4, "\x20\x01", 2, "line is no message"},
+        {4, "\x20\x01", 2, "field of a location has a wrong type"},
         {4, "\x22\x02\x12\x00", 4, "field is not the number that it should be"},
-        {4, "\x0A\x00", 2, "field is not the number that it should be"},
+        {4, "\x0A\x00", 2, "field of a location has a wrong type"},
         {5, "\x2A\x00", 2, "field is not the number that it should be"},
         {5, "\x2F", 1, "field cut off or not well formed"},
     };
@@ -396,6 +396,7 @@ static void limits_are_kept(void **state)
         {offsetof(struct vg_pprof_limits, locations), "too many locations", 1},
         {offsetof(struct vg_pprof_limits, functions), "too many functions", 1},
         {offsetof(struct vg_pprof_limits, strings), "too many strings", 4},
+        {offsetof(struct vg_pprof_limits, types), "too many value types", 1},
         {offsetof(struct vg_pprof_limits, frames_per_sample), "a stack is too deep", 2},
         {offsetof(struct vg_pprof_limits, labels_per_sample), "too many labels in one sample", 1},
         {offsetof(struct vg_pprof_limits, arena_bytes), "needs more memory than one profile may take", 1000},
@@ -408,7 +409,7 @@ static void limits_are_kept(void **state)
         size_t *limit = (size_t *)((char *)&own + limits[i].offset);
         *limit = limits[i].enough;
         assert_int_equal(read_exactly(out.data, out.len, &own).err, VG_OK);
-        *limit = i == 6 ? 10 : limits[i].enough - 1;
+        *limit = i == 7 ? 10 : limits[i].enough - 1;
         struct outcome outcome = read_exactly(out.data, out.len, &own);
         assert_int_equal(outcome.err, VG_ERR_LIMIT);
         assert_string_equal(outcome.why, limits[i].why);
