@@ -1,13 +1,23 @@
 // The search text (`service:web -version:1.2 team:(intake OR core)`) taken apart and edited, so that a click on a tag
-// changes the text that is seen. The server decides what a search means; terms that are not understood here stay as typed.
+// changes the text that is seen. The server decides what a search means; what is not understood here stays as typed.
 
 export interface Term {
   /** As typed. */
   raw: string;
   negative: boolean;
-  /** Lower case; empty for a bare word. */
+  /** Lower case; empty for bare words and for whatever is too clever to be edited by a click. */
   name: string;
   values: string[];
+}
+
+/** These look at samples' labels, unless in quotes. */
+const labelNames = new Set(['thread', 'task', 'state', 'exception', 'lock']);
+
+/** A tag's name as a search has it, and as all functions here take it. */
+export function searchName(tag: string): string {
+  return labelNames.has(tag) || !/^[^\s:"()\\-][^\s:"()\\]*$/.test(tag)
+    ? `"${tag.replace(/["\\]/g, '\\$&')}"`.toLowerCase()
+    : tag.toLowerCase();
 }
 
 export type TagState = 'in' | 'out' | 'free';
@@ -20,7 +30,7 @@ function words(text: string): string[] {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text[i] as string;
-    if (c === '\\' && quoted) {
+    if (c === '\\') {
       word += c + (text[++i] ?? '');
       continue;
     }
@@ -37,26 +47,31 @@ function words(text: string): string[] {
 }
 
 function unquote(text: string): string {
-  return text.length >= 2 && text.startsWith('"') && text.endsWith('"')
-    ? text.slice(1, -1).replace(/\\(.)/g, '$1')
-    : text;
+  const inner = text.length >= 2 && text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text;
+  return inner.replace(/\\(.)/g, '$1');
 }
 
 function quote(value: string): string {
-  const plain = value !== '' && !/[\s"()\\]/.test(value) && value !== 'OR' && !value.startsWith('-');
-  return plain ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
+  const escaped = value.replace(/["\\*?]/g, '\\$&');
+  return value !== '' && !/[\s()]/.test(value) && !/^(?:-.*|OR|AND|NOT)$/.test(value) ? escaped : `"${escaped}"`;
+}
+
+/** `(a OR b OR c)` as its values, or null where something else stands in the parentheses. */
+function alternatives(group: string): string[] | null {
+  const inside = words(group.slice(1, -1));
+  const regular = inside.length % 2 === 1 && inside.every((word, i) => (i % 2 === 1) === (word === 'OR'));
+  return regular && !inside.some((word) => /^[-(]|^(?:AND|NOT)$/.test(word))
+    ? inside.filter((word) => word !== 'OR').map(unquote)
+    : null;
 }
 
 function termOf(raw: string): Term {
   const negative = raw.startsWith('-');
   const body = negative ? raw.slice(1) : raw;
-  const colon = body.search(/[:"(]/);
-  const named = colon > 0 && body[colon] === ':';
-  const name = named ? body.slice(0, colon).toLowerCase() : '';
-  const value = named ? body.slice(colon + 1) : body;
-  const group = value.startsWith('(') && value.endsWith(')');
-  const values = group ? words(value.slice(1, -1)).filter((word) => word !== 'OR') : [value];
-  return { raw, negative, name, values: values.map(unquote) };
+  const name = /^("(?:[^"\\]|\\.)*"|[^\s:"()\\]+):/.exec(body)?.[1] ?? '';
+  const value = name ? body.slice(name.length + 1) : body;
+  const values = value.startsWith('(') && value.endsWith(')') ? alternatives(value) : [unquote(value)];
+  return { raw, negative, name: values ? name.toLowerCase() : '', values: values ?? [] };
 }
 
 function written(negative: boolean, name: string, values: readonly string[]): Term {
@@ -65,8 +80,10 @@ function written(negative: boolean, name: string, values: readonly string[]): Te
   return { raw: `${negative ? '-' : ''}${name}:${value}`, negative, name, values: [...values] };
 }
 
+/** Terms that all must hold. A search with operators between its terms is one term, in parentheses. */
 export function parseTerms(q: string): Term[] {
-  return words(q).map(termOf);
+  const parts = words(q);
+  return parts.some((word) => /^(?:OR|AND|NOT)$/.test(word)) ? [termOf(`(${q.trim()})`)] : parts.map(termOf);
 }
 
 function join(terms: readonly Term[]): string {
@@ -116,13 +133,15 @@ export function mentions(q: string, name: string): boolean {
   return parseTerms(q).some((term) => term.name === name.toLowerCase());
 }
 
-/** The one value a tag is narrowed to, or null. */
-export function onlyValue(q: string, name: string): string | null {
-  const terms = parseTerms(q).filter((term) => isOf(term, name, false));
-  const [value] = terms[0]?.values ?? [];
-  return terms.length === 1 && terms[0]?.values.length === 1 && value !== undefined && !/[*?]/.test(value)
-    ? value
-    : null;
+/** The tags that the search speaks of, each once. */
+export function usedTags(q: string): string[] {
+  return [...new Set(parseTerms(q).flatMap((term) => term.name || []))];
+}
+
+/** The values, not patterns, that the search names for a tag. */
+export function chosenValues(q: string, name: string): string[] {
+  const values = parseTerms(q).flatMap((term) => (term.name === name.toLowerCase() ? term.values : []));
+  return [...new Set(values)].filter((value) => value !== '' && !/[*?]/.test(value));
 }
 
 /** Makes sure that the search holds `name:value`. */

@@ -104,7 +104,10 @@ function momentText(text: string, nowMs: number): string | null {
 
 /** Understands what a person types into the time field; null where it is not a range that has any length. */
 export function parseRange(text: string, nowMs: number): Range | null {
-  const clean = text.trim().replace(/^(?:the\s+)?(?:last|past)\s+/i, '');
+  const clean = text
+    .trim()
+    .replace(/^(?:the\s+)?(?:last|past)\s+/i, '')
+    .replace(/now\s*-\s*/gi, 'now-');
   const length = lengthOf(/^\d/.test(clean) ? clean : `1${clean}`); // "last hour" is 1 hour
   if (length !== null && lengthMs(length) > 0 && (/^\d/.test(clean) || clean !== text.trim()))
     return { from: `now-${length}`, to: 'now' };

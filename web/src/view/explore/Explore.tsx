@@ -1,14 +1,14 @@
 // One slice of profiles, merged: its tags, its types, its flame graph and its functions.
 import * as Tabs from '@radix-ui/react-tabs';
 import { getRouteApi } from '@tanstack/react-router';
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { downloadAddress } from '../../api/client';
 import type { Flame } from '../../model/flame';
 import { defaultRange, type Range, resolveRange } from '../../model/time';
 import { defaultType, tabTypes, typeHelp, typeLabel } from '../../model/types';
 import { cores, count, duration, quantity } from '../../model/units';
 import { Button, LinkButton } from '../parts/Button';
-import { Actions, EmptyNotice, ErrorBar, ErrorNotice, Notice } from '../parts/Notice';
+import { Actions, EmptyNotice, ErrorBar, ErrorNotice, Loading, Notice } from '../parts/Notice';
 import styles from './Explore.module.css';
 import { Facets } from './Facets';
 import { FlamePanel } from './FlamePanel';
@@ -89,6 +89,10 @@ export function Explore() {
   const onSearch = (next: string) => next !== q && onPlace({ q: next || undefined }, 'push');
   const onType = (next: string) => onPlace({ type: next === defaultType ? undefined : next }, 'push');
 
+  useEffect(() => {
+    document.title = `${q || 'Explore'} · ${typeLabel(type)} · Vigil`;
+  }, [q, type]);
+
   const { data } = flame;
   return (
     <div className={styles.view}>
@@ -111,7 +115,7 @@ export function Explore() {
             <ErrorNotice error={flame.error} onRetry={retry} />
           </div>
         )}
-        {flame.isPending && <div className={styles.empty} aria-busy="true" />}
+        {flame.isPending && <Loading />}
         {data && data.profiles === 0 && (
           <div className={styles.empty}>
             <EmptyNotice

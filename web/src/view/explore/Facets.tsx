@@ -3,7 +3,7 @@ import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { fetchTags } from '../../api/client';
 import type { Tag, TagValue } from '../../api/shapes';
-import { mentions, stateOf, toggle, withoutTag } from '../../model/terms';
+import { chosenValues, mentions, searchName, stateOf, toggle, usedTags, withoutTag } from '../../model/terms';
 import { type Range, resolveRange } from '../../model/time';
 import { count } from '../../model/units';
 import { refreshEvery } from '../parts/refresh';
@@ -18,8 +18,8 @@ interface Props {
 const openAtFirst = new Set(['service', 'env', 'version', 'host']);
 const shownAtFirst = 8;
 
-/** The tags of the slice; a tag that the search speaks of is asked for without its own terms, so that the values not
- *  chosen can still be seen and chosen. */
+/** The tags of the slice. One that the search speaks of is asked for without its own terms, so that the values not
+ *  chosen can still be seen and chosen; and it is there even where nothing matches. */
 function useTags(q: string, range: Range): Tag[] {
   const options = (search: string) => ({
     queryKey: ['tags', search, range.from, range.to],
@@ -28,14 +28,24 @@ function useTags(q: string, range: Range): Tag[] {
     placeholderData: keepPreviousData,
     refetchInterval: refreshEvery(range, false),
   });
-  const all = useQuery(options(q));
-  const tags = all.data?.tags ?? [];
-  const used = tags.filter((tag) => mentions(q, tag.name));
-  const wider = useQueries({ queries: used.map((tag) => options(withoutTag(q, tag.name))) });
-  return tags.map((tag) => {
-    const position = used.indexOf(tag);
-    return wider[position]?.data?.tags.find((each) => each.name === tag.name) ?? tag;
+  const all = useQuery(options(q)).data?.tags ?? [];
+  const used = usedTags(q);
+  const wider = useQueries({ queries: used.map((name) => options(withoutTag(q, name))) });
+  const found = new Map(all.map((tag) => [tag.name, tag]));
+  used.forEach((name, i) => {
+    const tag = wider[i]?.data?.tags.find((each) => searchName(each.name) === name);
+    if (tag) found.set(tag.name, tag);
   });
+  return [...found.values()].map((tag) => ({
+    ...tag,
+    values: withChosen(tag.values, chosenValues(q, searchName(tag.name))),
+  }));
+}
+
+/** What the search names stays in the list, also where no profile carries it. */
+function withChosen(values: readonly TagValue[], chosen: readonly string[]): TagValue[] {
+  const missing = chosen.filter((value) => !values.some((each) => each.value === value));
+  return [...values, ...missing.map((value) => ({ value, count: 0 }))];
 }
 
 function FacetValue({
@@ -49,7 +59,8 @@ function FacetValue({
   q: string;
   onSearch: (q: string) => void;
 }) {
-  const state = stateOf(q, name, value.value);
+  const term = searchName(name);
+  const state = stateOf(q, term, value.value);
   return (
     <li className={state === 'out' ? `${styles.value} ${styles.out}` : styles.value}>
       <button
@@ -57,7 +68,7 @@ function FacetValue({
         className={styles.pick}
         aria-pressed={state === 'in'}
         title={value.value}
-        onClick={() => onSearch(toggle(q, name, value.value, state === 'out' ? 'out' : 'in'))}
+        onClick={() => onSearch(toggle(q, term, value.value, state === 'out' ? 'out' : 'in'))}
       >
         <span className={styles.box} aria-hidden="true">
           {state === 'in' ? '✓' : state === 'out' ? '−' : ''}
@@ -70,7 +81,7 @@ function FacetValue({
         className={styles.except}
         aria-pressed={state === 'out'}
         aria-label={`Exclude ${name} ${value.value}`}
-        onClick={() => onSearch(toggle(q, name, value.value, 'out'))}
+        onClick={() => onSearch(toggle(q, term, value.value, 'out'))}
       >
         {state === 'out' ? 'undo' : 'not'}
       </button>
@@ -80,7 +91,7 @@ function FacetValue({
 
 function Facet({ tag, q, onSearch }: { tag: Tag; q: string; onSearch: (q: string) => void }) {
   const [all, setAll] = useState(false);
-  const used = mentions(q, tag.name);
+  const used = mentions(q, searchName(tag.name));
   const shown = all ? tag.values : tag.values.slice(0, shownAtFirst);
   return (
     <details className={styles.facet} open={used || openAtFirst.has(tag.name)}>

@@ -124,8 +124,6 @@ export function FlamePanel({ flame, place, old, onPlace }: Props) {
             {root !== 0 && (
               <Button onClick={() => onPlace({ root: undefined, sel: undefined }, 'push')}>Reset zoom</Button>
             )}
-            <div className={styles.grow} />
-            <Legend />
           </div>
           <FlameGraph
             flame={flame}
@@ -138,12 +136,13 @@ export function FlamePanel({ flame, place, old, onPlace }: Props) {
             onZoom={zoom}
             onSelect={(node) => onPlace({ sel: frameKey(flame, node), fn: undefined }, 'replace')}
           />
+          <Legend />
         </section>
         <section className={styles.table} aria-label="Top functions">
           <div className={styles.tableHead}>
             <h2>Functions</h2>
             <span className={styles.muted}>
-              {root === 0 ? 'of the whole graph' : `under ${frameText(flame, root).name}`}
+              {root === 0 ? 'of the whole graph' : `from ${frameText(flame, root).name} down`}
             </span>
           </div>
           <TopTable

@@ -5,6 +5,7 @@ import type { Found } from '../../model/find';
 import { at, type Flame, frameText } from '../../model/flame';
 import { type Boxes, layout, newBoxes } from '../../model/layout';
 import { colourNames } from '../../model/palette';
+import { quantity } from '../../model/units';
 
 export const rowHeight = 20;
 const textInset = 4;
@@ -145,13 +146,17 @@ export class Painter {
   private drawText(context: CanvasRenderingContext2D, flame: Flame, i: number, y: number): void {
     const { boxes } = this;
     const room = at(boxes.width, i) - 2 * textInset;
-    const { name, place } = frameText(flame, at(boxes.node, i));
+    const node = at(boxes.node, i);
+    const { name, place } = frameText(flame, node);
     const left = at(boxes.x, i) + textInset;
     const fitted = this.fit(context, name, room);
     if (!fitted) return;
     context.fillText(fitted, left, y);
     const rest = room - (name.length + 2) * this.charWidth;
-    const short = place.slice(Math.max(place.lastIndexOf('/'), place.lastIndexOf('\\')) + 1);
+    const short =
+      node === 0
+        ? quantity(flame.total, flame.unit)
+        : place.slice(Math.max(place.lastIndexOf('/'), place.lastIndexOf('\\')) + 1);
     if (fitted !== name || !short || rest < short.length * this.charWidth) return;
     const alpha = context.globalAlpha;
     context.globalAlpha = alpha * 0.66;

@@ -23,6 +23,15 @@ function asApiError(error: Error): ApiError {
   return error instanceof ApiError ? error : new ApiError(0, 'page_error', error.message, 'Reload the page.');
 }
 
+/** Said only where an answer takes long enough to wonder. */
+export function Loading() {
+  return (
+    <p className={styles.loading} aria-busy="true">
+      Loading…
+    </p>
+  );
+}
+
 /** The whole view failed. */
 export function ErrorNotice({ error, onRetry }: { error: Error; onRetry: () => void }) {
   const { status, code, message, hint } = asApiError(error);

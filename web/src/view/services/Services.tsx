@@ -9,13 +9,13 @@ import {
   tableFeatures,
   useTable,
 } from '@tanstack/react-table';
-import { useMemo } from 'react';
+import { useEffect, useMemo } from 'react';
 import { fetchServices } from '../../api/client';
 import { parseSort, type ServiceRow, serviceRows, writeSort } from '../../model/services';
 import { narrowed } from '../../model/terms';
 import { defaultRange, type Range, resolveRange } from '../../model/time';
 import { ago, cores, count, duration } from '../../model/units';
-import { EmptyNotice, ErrorBar, ErrorNotice } from '../parts/Notice';
+import { EmptyNotice, ErrorBar, ErrorNotice, Loading } from '../parts/Notice';
 import { refreshEvery } from '../parts/refresh';
 import { SortHeader } from '../parts/SortHeader';
 import tableStyles from '../parts/Table.module.css';
@@ -154,7 +154,10 @@ export function Services() {
   });
   const rows = useMemo(() => serviceRows(services.data ?? []), [services.data]);
   const retry = () => void services.refetch();
-  if (services.isPending) return <div className={styles.view} aria-busy="true" />;
+  useEffect(() => {
+    document.title = 'Services · Vigil';
+  }, []);
+  if (services.isPending) return <Loading />;
   if (!services.data) return <ErrorNotice error={services.error} onRetry={retry} />;
   const times = { ...(place.from && { from: place.from }), ...(place.to && { to: place.to }) };
   return (

@@ -65,7 +65,7 @@ function Dates({ range, onChange }: Props) {
       <Button look="main" disabled={chosen === null} onClick={() => chosen && onChange(chosen)}>
         Apply
       </Button>
-      <p className={styles.zone}>Times are of {Intl.DateTimeFormat().resolvedOptions().timeZone}.</p>
+      <p className={styles.zone}>Time zone: {Intl.DateTimeFormat().resolvedOptions().timeZone}</p>
     </div>
   );
 }
