@@ -37,4 +37,14 @@ static inline int vg_slice_compare(struct vg_slice a, struct vg_slice b)
     return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
+/* The longest prefix of at most limit bytes that does not split a UTF-8 character. */
+static inline struct vg_slice vg_slice_cut(struct vg_slice text, size_t limit)
+{
+    size_t n = text.len;
+    if (n > limit)
+        for (n = limit; n > 0 && ((unsigned char)text.data[n] & 0xC0) == 0x80;)
+            n--;
+    return (struct vg_slice){text.data, n};
+}
+
 #endif
