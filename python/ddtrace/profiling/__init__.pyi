@@ -1,0 +1,3 @@
+from ddtrace.profiling.profiler import Profiler as Profiler
+
+__all__ = ["Profiler"]

@@ -1,0 +1,3 @@
+__all__ = ["start_profiler"]
+
+def start_profiler() -> None: ...
