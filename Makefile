@@ -19,7 +19,7 @@ export PORT APP
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 20
 PYTHON := build/venv/bin/python
-PAGE_SOURCES = $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print)
+PAGE_SOURCES = $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
 help:
 	@echo 'make run                     build all, profile the example service, open the page (Ctrl-C ends it all)'

@@ -53,8 +53,9 @@ class Profiler:
     folder: Path
 
     @property
-    def launcher(self) -> Path:
-        return self.folder / "bin" / "ddtrace-run"
+    def launcher(self) -> list[str]:
+        """How to call ddtrace-run. Not by its first line (`#!`): that cannot hold a path with spaces."""
+        return [self.python.path, str(self.folder / "bin" / "ddtrace-run")]
 
     def environment(self) -> dict[str, str]:
         """The environment under which that Python finds the package."""
@@ -123,6 +124,7 @@ def install(python: Python) -> Profiler:
     print(f"  profiler: build for Python {python.name} ({python.path})", flush=True)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
+    LOG.mkdir(parents=True, exist_ok=True)
     log = LOG / f"profiler-{python.name}.log"
     with log.open("wb") as out:
         builder = python.path
