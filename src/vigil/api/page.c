@@ -96,7 +96,6 @@ static void send_file(struct vg_http_exchange *x, const struct vg_page_file *fil
     vg_http_header(x, "ETag", etag);
     vg_http_header(x, "Vary", "Accept-Encoding");
     vg_http_header(x, "Content-Security-Policy", POLICY);
-    vg_http_header(x, "X-Content-Type-Options", "nosniff");
     vg_http_header(x, "Referrer-Policy", "no-referrer");
     vg_http_header(x, "Cross-Origin-Opener-Policy", "same-origin");
     if (has_already(vg_http_request_header(x, "If-None-Match"), etag)) {

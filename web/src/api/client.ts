@@ -18,6 +18,8 @@ export class ApiError extends Error {
     readonly code: string,
     message: string,
     readonly hint: string,
+    /** Names the exchange in the server's log; empty where it never answered. */
+    readonly requestId = '',
   ) {
     super(message);
     this.name = 'ApiError';
@@ -44,12 +46,14 @@ export function address(path: string, parameters: Parameters): string {
 }
 
 async function explain(answer: Response): Promise<ApiError> {
+  const requestId = answer.headers.get('x-request-id') ?? '';
   const body: unknown = await answer.json().catch(() => null);
   try {
     const { error } = readFailure(body, '');
-    return new ApiError(answer.status, error.code, error.message, error.hint);
+    return new ApiError(answer.status, error.code, error.message, error.hint, requestId);
   } catch {
-    return new ApiError(answer.status, `http_${answer.status}`, answer.statusText || 'The server refused.', '');
+    const message = answer.statusText || 'The server refused.';
+    return new ApiError(answer.status, `http_${answer.status}`, message, '', requestId);
   }
 }
 

@@ -18,6 +18,8 @@ export interface Flame extends FlameColumns {
   /** Nodes of level l from left to right: byLevel[levelFrom[l]] … byLevel[levelFrom[l + 1] - 1]. */
   byLevel: Int32Array;
   levelFrom: Int32Array;
+  /** Names of the nodes in addresses, in two halves (below). */
+  hashes: readonly [Uint32Array, Uint32Array];
 }
 
 export interface Functions {
@@ -104,16 +106,9 @@ export function buildFlame(columns: FlameColumns): Flame {
     filled[level] = at(start, i);
     depth = Math.max(depth, level + 1);
   }
-  return {
-    ...columns,
-    size,
-    depth,
-    parent,
-    end,
-    start,
-    ...numberFunctions(columns),
-    ...orderByLevel(columns.level, depth),
-  };
+  const byLevel = orderByLevel(columns.level, depth);
+  const flame = { ...columns, size, depth, parent, end, start, ...numberFunctions(columns), ...byLevel };
+  return { ...flame, hashes: [pathHashes(flame, seeds[0]), pathHashes(flame, seeds[1])] };
 }
 
 export interface FrameText {
@@ -216,7 +211,7 @@ function unspell(key: string): [number, number] {
   return [Number.parseInt(key.slice(0, digits), 36), Number.parseInt(key.slice(digits), 36)];
 }
 
-function functionHashes(flame: Flame, seed: number): Uint32Array {
+function functionHashes(flame: Omit<Flame, 'hashes'>, seed: number): Uint32Array {
   const names = flame.names.map((name) => hashText(name, seed));
   const files = flame.files.map((file) => hashText(file, seed));
   const { functions } = flame;
@@ -226,26 +221,24 @@ function functionHashes(flame: Flame, seed: number): Uint32Array {
   });
 }
 
-function pathHash(flame: Flame, node: number, seed: number): number {
-  const hashes = functionHashes(flame, seed);
-  return pathTo(flame, node).reduce((hash, n) => mix(hash, at(hashes, at(flame.fn, n))), seed);
+/** Of each node: the hash of the functions on its path. */
+function pathHashes(flame: Omit<Flame, 'hashes'>, seed: number): Uint32Array {
+  const functions = functionHashes(flame, seed);
+  const hashes = new Uint32Array(flame.size);
+  for (let i = 0; i < flame.size; i++) {
+    const up = at(flame.parent, i);
+    hashes[i] = mix(up < 0 ? seed : at(hashes, up), at(functions, at(flame.fn, i)));
+  }
+  return hashes;
 }
 
 export function frameKey(flame: Flame, node: number): string {
-  return spell(pathHash(flame, node, seeds[0]), pathHash(flame, node, seeds[1]));
+  return spell(at(flame.hashes[0], node), at(flame.hashes[1], node));
 }
 
 export function frameByKey(flame: Flame, key: string): number | null {
-  const [wantedA, wantedB] = unspell(key);
-  const [hashesA, hashesB] = [functionHashes(flame, seeds[0]), functionHashes(flame, seeds[1])];
-  const a = new Uint32Array(flame.size);
-  const b = new Uint32Array(flame.size);
-  for (let i = 0; i < flame.size; i++) {
-    const [up, fn] = [at(flame.parent, i), at(flame.fn, i)];
-    a[i] = mix(up < 0 ? seeds[0] : at(a, up), at(hashesA, fn));
-    b[i] = mix(up < 0 ? seeds[1] : at(b, up), at(hashesB, fn));
-    if (a[i] === wantedA && b[i] === wantedB) return i;
-  }
+  const [a, b] = unspell(key);
+  for (let i = 0; i < flame.size; i++) if (flame.hashes[0][i] === a && flame.hashes[1][i] === b) return i;
   return null;
 }
 

@@ -1,7 +1,7 @@
 // One slice of profiles, merged: its tags, its types, its flame graph and its functions.
 import * as Tabs from '@radix-ui/react-tabs';
 import { getRouteApi } from '@tanstack/react-router';
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { downloadAddress } from '../../api/client';
 import type { Flame } from '../../model/flame';
 import { defaultRange, type Range, resolveRange } from '../../model/time';
@@ -72,7 +72,8 @@ export function Explore() {
   const place = route.useSearch();
   const navigate = route.useNavigate();
   const [isRailOpen, setRailOpen] = useState(false);
-  const range: Range = { from: place.from ?? defaultRange.from, to: place.to ?? defaultRange.to };
+  const { from = defaultRange.from, to = defaultRange.to } = place;
+  const range: Range = useMemo(() => ({ from, to }), [from, to]);
   const type = place.type ?? defaultType;
   const q = place.q ?? '';
   const flame = useFlame(place, range);
@@ -86,7 +87,7 @@ export function Explore() {
     },
     [navigate],
   );
-  const onSearch = (next: string) => next !== q && onPlace({ q: next || undefined }, 'push');
+  const onSearch = useCallback((next: string) => next !== q && onPlace({ q: next || undefined }, 'push'), [q, onPlace]);
   const onType = (next: string) => onPlace({ type: next === defaultType ? undefined : next }, 'push');
 
   useEffect(() => {

@@ -1,6 +1,6 @@
 // The tags of the slice, with how many profiles carry each value. A click edits the search.
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { memo, useState } from 'react';
 import { fetchTags } from '../../api/client';
 import type { Tag, TagValue } from '../../api/shapes';
 import { chosenValues, mentions, searchName, stateOf, toggle, usedTags, withoutTag } from '../../model/terms';
@@ -113,7 +113,7 @@ function Facet({ tag, q, onSearch }: { tag: Tag; q: string; onSearch: (q: string
   );
 }
 
-export function Facets({ q, range, onSearch }: Props) {
+export const Facets = memo(function Facets({ q, range, onSearch }: Props) {
   const tags = useTags(q, range);
   return (
     <section className={styles.rail} aria-label="Tags">
@@ -122,4 +122,4 @@ export function Facets({ q, range, onSearch }: Props) {
       ))}
     </section>
   );
-}
+});

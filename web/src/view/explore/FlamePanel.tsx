@@ -1,5 +1,5 @@
 // The graph with its search, the table beside it, and the bar that describes the selected frame.
-import { useDeferredValue, useEffect, useRef } from 'react';
+import { useCallback, useDeferredValue, useEffect, useRef, useState } from 'react';
 import type { ExplorePlace } from '../../model/address';
 import { at, type Flame, frameKey, frameText, functionKey } from '../../model/flame';
 import { originLabels } from '../../model/palette';
@@ -53,6 +53,45 @@ function FoundText({ flame, focus }: { flame: Flame; focus: Focus }) {
   );
 }
 
+interface SearchProps {
+  input: React.RefObject<HTMLInputElement | null>;
+  search: string;
+  onSearch: (search: string) => void;
+}
+
+/** What is typed is shown at once, and goes to the address a moment later; the address wins while nobody types. */
+function FrameSearch({ input, search, onSearch }: SearchProps) {
+  const [text, setText] = useState(search);
+  const change = (next: string) => {
+    setText(next);
+    onSearch(next);
+  };
+  useEffect(() => {
+    if (document.activeElement !== input.current) setText(search);
+  }, [input, search]);
+  return (
+    <div className={styles.find}>
+      <input
+        ref={input}
+        className={styles.input}
+        value={text}
+        aria-label="Search frames"
+        placeholder="Search frames (regex)"
+        spellCheck={false}
+        autoComplete="off"
+        onChange={(event) => change(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key !== 'Escape' || event.nativeEvent.isComposing) return;
+          event.nativeEvent.stopImmediatePropagation();
+          if (text === '') event.currentTarget.blur();
+          change('');
+        }}
+      />
+      <kbd>/</kbd>
+    </div>
+  );
+}
+
 /** `/` goes to the search; Esc takes back, one after the other, the search, the selection and the zoom. */
 function useKeys(
   place: ExplorePlace,
@@ -83,6 +122,12 @@ export function FlamePanel({ flame, place, old, onPlace }: Props) {
   const { palette, root, selected, highlight, found } = focus;
   const tableRoot = useDeferredValue(root);
   const tableFound = useDeferredValue(found);
+  const onFrames = useCallback((search: string) => onPlace({ search: search || undefined }, 'replace'), [onPlace]);
+  const onSort = useCallback((sort: string | undefined) => onPlace({ sort }, 'replace'), [onPlace]);
+  const onHighlight = useCallback(
+    (fn: number | null) => onPlace({ fn: fn === null ? undefined : functionKey(flame, fn) }, 'replace'),
+    [flame, onPlace],
+  );
   const key = (node: number) => (node === 0 ? undefined : frameKey(flame, node));
   const zoom = (node: number) => {
     if (node === root) onPlace({ sel: key(node), fn: undefined }, 'replace');
@@ -107,19 +152,7 @@ export function FlamePanel({ flame, place, old, onPlace }: Props) {
       <div className={styles.split}>
         <section className={styles.graph} aria-label="Graph">
           <div className={styles.tools}>
-            <div className={styles.find}>
-              <input
-                ref={input}
-                className={styles.input}
-                value={place.search ?? ''}
-                aria-label="Search frames"
-                placeholder="Search frames (regex)"
-                spellCheck={false}
-                autoComplete="off"
-                onChange={(event) => onPlace({ search: event.target.value || undefined }, 'replace')}
-              />
-              <kbd>/</kbd>
-            </div>
+            <FrameSearch input={input} search={place.search ?? ''} onSearch={onFrames} />
             <FoundText flame={flame} focus={focus} />
             {root !== 0 && (
               <Button onClick={() => onPlace({ root: undefined, sel: undefined }, 'push')}>Reset zoom</Button>
@@ -152,8 +185,8 @@ export function FlamePanel({ flame, place, old, onPlace }: Props) {
             found={tableFound}
             highlight={highlight}
             sort={place.sort}
-            onSort={(sort) => onPlace({ sort }, 'replace')}
-            onHighlight={(fn) => onPlace({ fn: fn === null ? undefined : functionKey(flame, fn) }, 'replace')}
+            onSort={onSort}
+            onHighlight={onHighlight}
           />
         </section>
       </div>

@@ -9,7 +9,7 @@ import {
   useTable,
 } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useMemo, useRef } from 'react';
+import { memo, useMemo, useRef } from 'react';
 import type { Found } from '../../model/find';
 import { at, type Flame, functionText } from '../../model/flame';
 import { colourNames } from '../../model/palette';
@@ -64,7 +64,16 @@ function Amount({ value, whole, unit }: { value: number; whole: number; unit: st
   );
 }
 
-export function TopTable({ flame, colours, root, found, highlight, sort, onSort, onHighlight }: Props) {
+export const TopTable = memo(function TopTable({
+  flame,
+  colours,
+  root,
+  found,
+  highlight,
+  sort,
+  onSort,
+  onHighlight,
+}: Props) {
   const scroll = useRef<HTMLDivElement>(null);
   const all = useMemo(
     () => top(flame, root).map((row): NamedRow => ({ ...row, name: functionText(flame, row.fn).name })),
@@ -161,4 +170,4 @@ export function TopTable({ flame, colours, root, found, highlight, sort, onSort,
       {rows.length === 0 && <p className={styles.none}>No function matches the search.</p>}
     </div>
   );
-}
+});

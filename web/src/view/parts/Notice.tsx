@@ -34,13 +34,14 @@ export function Loading() {
 
 /** The whole view failed. */
 export function ErrorNotice({ error, onRetry }: { error: Error; onRetry: () => void }) {
-  const { status, code, message, hint } = asApiError(error);
+  const { status, code, message, hint, requestId } = asApiError(error);
   return (
     <Notice title={message} danger>
       {hint && <p>{hint}</p>}
       <p className={styles.meta}>
         {code}
         {status > 0 && ` · HTTP ${status}`}
+        {requestId && ` · request ${requestId}`}
       </p>
       <div className={styles.actions}>
         <Button look="main" onClick={onRetry}>
