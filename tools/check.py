@@ -44,7 +44,7 @@ def steps() -> list[Step]:
         *meson_build("clang", "build/check/clang", werror, {"CC": "clang"}),
         *extension_steps("gcc"),
         *extension_steps("clang"),
-        Step("ruff", ["ruff", "check", "--quiet", *MODERN]),
+        Step("ruff", ["ruff", "check", "--quiet", "--output-format=concise", *MODERN]),
         Step("ruff format", ["ruff", "format", "--check", "--quiet", *MODERN]),
         Step("ruff package", ["ruff", "check", "--quiet", "--isolated", "--select", "E9,F", *PACKAGE]),
         Step("mypy", ["mypy"]),

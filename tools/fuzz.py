@@ -15,7 +15,14 @@ from steps import ROOT, Step, Tally, meson_build, run_all
 
 BUILD = ROOT / "build" / "meson-fuzz"
 FOUND = ROOT / "build" / "fuzz"
-OPTIONS = ["-Dfuzz=true", "-Dtests=false", "-Dpage=false", "-Db_sanitize=address,undefined", "-Db_lundef=false"]
+OPTIONS = [
+    "-Dfuzz=true",
+    "-Dtests=false",
+    "-Dpage=false",
+    "-Db_sanitize=address,undefined",
+    "-Db_lundef=false",
+    "-Dc_args=-fsanitize=fuzzer-no-link",
+]
 INPUT_LIMIT = 1 << 16
 
 

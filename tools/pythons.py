@@ -53,9 +53,8 @@ class Profiler:
     folder: Path
 
     @property
-    def launcher(self) -> list[str]:
-        """How to call ddtrace-run. Not by its first line (`#!`): that cannot hold a path with spaces."""
-        return [self.python.path, str(self.folder / "bin" / "ddtrace-run")]
+    def launcher(self) -> str:
+        return str(self.folder / "bin" / "ddtrace-run")
 
     def environment(self) -> dict[str, str]:
         """The environment under which that Python finds the package."""

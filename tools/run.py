@@ -204,7 +204,7 @@ class Session:
         plain = {name: value for name, value in profiler.environment().items() if not name.startswith("DD_")}
         settings = {"DD_SERVICE": "movies", "DD_ENV": "demo", "DD_VERSION": "1.0", "DD_TAGS": "team:example"}
         data = str(ROOT / "var" / "example")
-        command = [*profiler.launcher, profiler.python.path, "examples/movies", "--port", "0", "--data", data]
+        command = [profiler.launcher, profiler.python.path, "examples/movies", "--port", "0", "--data", data]
         program = self.children.start("example", command, {**plain, **self.profiling(), **settings})
         address: list[str] = []
 
@@ -224,7 +224,7 @@ class Session:
         service = os.environ.get("DD_SERVICE") or service_of(self.app)
         print(f"  your program under ddtrace-run, as service '{service}': {shlex.join(self.app)}", flush=True)
         env = {**profiler.environment(), **self.profiling(), "DD_SERVICE": service}
-        return service, self.children.start("app", [*profiler.launcher, *self.app], env, foreground=True)
+        return service, self.children.start("app", [profiler.launcher, *self.app], env, foreground=True)
 
     def profiling(self) -> dict[str, str]:
         return {"DD_PROFILING_ENABLED": "true", "DD_TRACE_AGENT_URL": self.url}
