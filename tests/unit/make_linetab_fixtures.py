@@ -1,3 +1,4 @@
+# ruff: noqa: UP028
 """Line tables of real interpreters, with what each says about every byte of bytecode, for linetab_test.c.
 
     make_linetab_fixtures.py PYTHON... > linetab_fixtures.h
@@ -13,37 +14,186 @@ import ctypes
 import subprocess
 import sys
 
-SAMPLES = [
-    ("one line", "x = 1\n"),
-    ("empty function", "def f(): pass\n"),
-    ("lines in order", "def f(a):\n    b = a + 1\n\n    c = b * 2\n\n\n    return b, c\n"),
-    ("call over several lines", "def f(g, a):\n    return g(\n        a,\n        g(\n            a + 1,\n        ),\n    )\n"),
-    ("decorators", "d = lambda f: f\n\n\n@d\n@(d if d else\n  None)\ndef f(\n    a=d,\n):\n    return a\n" if sys.version_info >= (3, 9)
-     else "d = lambda f: f\n\n\n@d\n@d\ndef f(\n    a=d,\n):\n    return a\n"),
-    ("loops", "def f(n):\n    t = 0\n    for i in range(n):\n        if i % 2:\n            continue\n        t += i\n    else:\n"
-              "        t = -t\n    while t < 0:\n        t += 1\n        if t == 5:\n            break\n    return t\n"),
-    ("try and finally", "def f(g):\n    try:\n        g()\n    except (ValueError,\n            KeyError):\n        return 1\n"
-                        "    except Exception as e:\n        raise e\n    else:\n        g()\n    finally:\n        g(\n            1\n        )\n"),
-    ("with", "def f(g):\n    with g() as a, \\\n            g() as b:\n        a(b)\n    return 2\n"),
-    ("lambdas", "f = (lambda a:\n     a +\n     1)\ng = [lambda: 1, lambda: 2,\n     lambda: 3]\n"),
-    ("lines far apart", "def f(a):\n    a += 1\n" + "\n" * 100 + "    a += 2\n" + "\n" * 126 + "    a += 3\n" + "\n" * 127 + "    a += 4\n"
-                        + "\n" * 254 + "    a += 5\n" + "\n" * 255 + "    a += 6\n" + "\n" * 5000 + "    return a\n"),
+WRITTEN = r"""
+@@ one line
+x = 1
+@@ empty function
+def f(): pass
+@@ lines in order
+def f(a):
+    b = a + 1
+
+    c = b * 2
+
+
+    return b, c
+@@ call over several lines
+def f(g, a):
+    return g(
+        a,
+        g(
+            a + 1,
+        ),
+    )
+@@ decorators
+d = lambda f: f
+
+
+@d
+@d
+def f(
+    a=d,
+):
+    return a
+@@ loops
+def f(n):
+    t = 0
+    for i in range(n):
+        if i % 2:
+            continue
+        t += i
+    else:
+        t = -t
+    while t < 0:
+        t += 1
+        if t == 5:
+            break
+    return t
+@@ try and finally
+def f(g):
+    try:
+        g()
+    except (ValueError,
+            KeyError):
+        return 1
+    except Exception as e:
+        raise e
+    else:
+        g()
+    finally:
+        g(
+            1
+        )
+@@ with
+def f(g):
+    with g() as a, \
+            g() as b:
+        a(b)
+    return 2
+@@ lambdas
+f = (lambda a:
+     a +
+     1)
+g = [lambda: 1, lambda: 2,
+     lambda: 3]
+@@ comprehensions
+def f(a):
+    return [
+        (i,
+         j)
+        for i in a
+        if i
+        for j in i
+    ], {
+        k: 1
+        for k in a
+    }
+@@ class
+class C(object):
+    '''Says
+    something.'''
+
+    x = 1
+
+    def f(self):
+        return self
+
+    y = [
+        x,
+    ]
+@@ generator
+def f(a):
+    for b in a:
+        yield b
+    c = yield (
+        a
+    )
+    yield c
+@@ text over several lines
+x = '''a
+b
+c''' + str(
+    1)
+assert x, (
+    x)
+@@ conditions
+def f(a, b):
+    return (a
+            and b
+            or not a
+            and (b if
+                 a else
+                 1))
+@@ async
+async def f(a):
+    async with a as b:
+        await b(
+            1)
+    async for c in a:
+        yield c
+    return
+@@ format text
+def f(a):
+    return f'{a}' \
+        f'{a + 1}' \
+        f'{a!r:>{a}}'
+@@ match
+def f(a):
+    match a:
+        case [1,
+              b]:
+            return b
+        case {'x': c, **d} if c:
+            return d
+        case _:
+            return 1
+@@ exception groups
+def f(a):
+    try:
+        a()
+    except* ValueError:
+        a(1)
+    except* (KeyError,
+             TypeError) as e:
+        a(e)
+@@ decorator of any kind
+d = lambda f: f
+
+
+@d
+@(d if d else
+  None)
+def f(a):
+    return a
+"""
+
+ADD = "    a += 1\n"
+MADE = [
+    ("lines far apart", "def f(a):\n" + ADD.join("\n" * blank for blank in (0, 100, 126, 127, 254, 255, 5000)) + "    return a\n"),
     ("far back", "def f(a):\n    return a(\n" + "\n" * 130 + "        a,\n" + "\n" * 300 + "        a,\n    )\n"),
     ("a long line", "def f(a):\n    b = " + " + ".join(["a"] * 140) + "\n    return b\n"),
     ("a long line, then a far one", "def f(a):\n    b = " + " + ".join(["a"] * 130) + "\n" + "\n" * 700 + "    return b\n"),
-    ("comprehensions", "def f(a):\n    return [\n        (i,\n         j)\n        for i in a\n        if i\n        for j in i\n    ], {\n"
-                       "        k: 1\n        for k in a\n    }\n"),
-    ("class", "class C(object):\n    '''Says\n    something.'''\n\n    x = 1\n\n    def f(self):\n        return self\n\n    y = [\n        x,\n    ]\n"),
-    ("generator", "def f(a):\n    for b in a:\n        yield b\n    c = yield (\n        a\n    )\n    yield c\n"),
-    ("text over several lines", "x = '''a\nb\nc''' + str(\n    1)\nassert x, (\n    x)\n"),
-    ("conditions", "def f(a, b):\n    return (a\n            and b\n            or not a\n            and (b if\n                 a else\n                 1))\n"),
     ("first line far down", "\n" * 3000 + "def f(a):\n    return a\n"),
-    ("async", "async def f(a):\n    async with a as b:\n        await b(\n            1)\n    async for c in a:\n        yield c\n    return\n"),
-    ("format text", "def f(a):\n    return f'{a}' \\\n        f'{a + 1}' \\\n        f'{a!r:>{a}}'\n"),
-    ("match", "def f(a):\n    match a:\n        case [1,\n              b]:\n            return b\n        case {'x': c, **d} if c:\n            return d\n"
-              "        case _:\n            return 1\n"),
-    ("exception groups", "def f(a):\n    try:\n        a()\n    except* ValueError:\n        a(1)\n    except* (KeyError,\n             TypeError) as e:\n        a(e)\n"),
 ]
+
+
+def samples():
+    """(name, source) of each; some are newer than this Python."""
+    for sample in WRITTEN.split("@@ ")[1:]:
+        name, _, source = sample.partition("\n")
+        yield name, source
+    for sample in MADE:
+        yield sample
 
 
 def kind():
@@ -74,19 +224,19 @@ def lines_by_offset(code):
 
 
 def runs(lines):
-    """Offsets where the line changes: 'offset:line', ...."""
+    """'offset:line' where the line changes, from first to last."""
     changes = [(offset, line) for offset, line in enumerate(lines) if offset == 0 or lines[offset - 1] != line]
     return " ".join("%d:%d" % change for change in changes)
 
 
 def quoted(text):
     """C strings of at most about a line's length each."""
-    parts = [text[at:at + 96] for at in range(0, len(text), 96)] or [""]
+    parts = [text[at : at + 96] for at in range(0, len(text), 96)] or [""]
     return "\n     ".join('"%s"' % part for part in parts)
 
 
 def emit():
-    for name, source in SAMPLES:
+    for name, source in samples():
         try:
             module = compile(source, "sample.py", "exec")
         except SyntaxError:
