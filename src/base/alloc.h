@@ -9,7 +9,8 @@
 #include <stddef.h>
 
 struct vg_alloc {
-    /* As realloc: NULL asks for new memory; NULL back means no memory and old stays valid. size is never 0. */
+    /* As realloc: NULL asks for new memory; NULL back means no memory and old stays valid. size is never 0.
+     */
     void *(*resize)(void *ctx, void *old, size_t size);
     void (*release)(void *ctx, void *old); /* NULL is allowed */
     void *ctx;

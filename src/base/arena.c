@@ -4,8 +4,7 @@
 #include <stdalign.h>
 
 #define FIRST_BLOCK_BYTES   ((size_t)4 * 1024)
-#define LARGEST_BLOCK_BYTES ((size_t)256 * 1024) /* more would only waste what the last block leaves unused  \
-                                                  */
+#define LARGEST_BLOCK_BYTES ((size_t)256 * 1024) /* larger ones waste more at their end */
 
 struct vg_arena_block {
     struct vg_arena_block *next;

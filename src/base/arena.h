@@ -18,8 +18,8 @@ struct vg_arena {
 void vg_arena_init(struct vg_arena *arena, size_t limit_bytes, const struct vg_alloc *alloc);
 void vg_arena_release(struct vg_arena *arena);
 
-/* Zeroed memory for count × size bytes, aligned for any type, alive until release; NULL at the limit, on overflow,
- * or without memory. count × size = 0 gives a valid unique pointer. */
+/* Zeroed memory for count × size bytes, aligned for any type, alive until release; NULL at the limit, on
+ * overflow, or without memory. count × size = 0 gives a valid unique pointer. */
 void *vg_arena_new(struct vg_arena *arena, size_t count, size_t size);
 
 /* A NUL-terminated copy of text in *copy (its len without the NUL). */

@@ -1,7 +1,7 @@
 /* A growable run of bytes with a hard upper bound.
  *
- * Append is amortised O(1). An append that fails leaves the buffer as it was and is remembered in `err` (sticky), so
- * that a writer may append many times and look once. One owner at a time.
+ * Append is amortised O(1). An append that fails leaves the buffer as it was and is remembered in `err`
+ * (sticky), so that a writer may append many times and look once. One owner at a time.
  */
 #ifndef VG_BASE_BUF_H
 #define VG_BASE_BUF_H
@@ -31,7 +31,8 @@ enum vg_err vg_buf_byte(struct vg_buf *buf, unsigned char byte);
 enum vg_err vg_buf_text(struct vg_buf *buf, const char *text);
 enum vg_err vg_buf_slice(struct vg_buf *buf, struct vg_slice text);
 enum vg_err vg_buf_printf(struct vg_buf *buf, const char *fmt, ...) VG_PRINTF(2, 3);
-/* The bytes as a JSON string with its quotes: control characters escaped, invalid UTF-8 replaced by U+FFFD. */
+/* The bytes as a JSON string with its quotes: control characters escaped, invalid UTF-8 replaced by U+FFFD.
+ */
 enum vg_err vg_buf_json_string(struct vg_buf *buf, struct vg_slice text);
 
 /* Ownership of the bytes goes to the caller (free with vg_alloc_release); the buffer is empty afterwards. */

@@ -1,5 +1,5 @@
-/* Clocks: int64_t nanoseconds everywhere. A seam: whoever needs time takes a `const struct vg_clock *` (NULL: the
- * system's), so that tests own the time. Any thread. */
+/* Clocks: int64_t nanoseconds everywhere. A seam: whoever needs time takes a `const struct vg_clock *` (NULL:
+ * the system's), so that tests own the time. Any thread. */
 #ifndef VG_BASE_CLOCK_H
 #define VG_BASE_CLOCK_H
 
@@ -21,7 +21,8 @@ struct vg_clock {
 int64_t vg_clock_now_ns(const struct vg_clock *clock);
 int64_t vg_clock_monotonic_ns(const struct vg_clock *clock);
 
-/* RFC 3339, UTC, nanoseconds: "2026-11-25T03:07:59.123456789Z", 30 characters and a NUL. Years 1970 – 2261. */
+/* RFC 3339, UTC, nanoseconds: "2026-11-25T03:07:59.123456789Z", 30 characters and a NUL. Years 1970 – 2261.
+ */
 #define VG_TIME_TEXT_SIZE 31
 void vg_time_format(int64_t time_ns, char out[VG_TIME_TEXT_SIZE]);
 

@@ -6,7 +6,7 @@
 #ifndef VG_BASE_ERR_H
 #define VG_BASE_ERR_H
 
-#define VG_MUST_USE __attribute__((warn_unused_result))
+#define VG_MUST_USE          __attribute__((warn_unused_result))
 #define VG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum vg_err {

@@ -1,5 +1,6 @@
-/* Mutexes with a rank: a thread takes them in ascending order only. Debug builds (without NDEBUG) check the order and
- * abort in tests; release builds cost what pthread costs. Any thread; never inside an allocator hook. */
+/* Mutexes with a rank: a thread takes them in ascending order only. Debug builds (without NDEBUG) check the
+ * order and abort in tests; release builds cost what pthread costs. Any thread; never inside an allocator
+ * hook. */
 #ifndef VG_BASE_LOCK_H
 #define VG_BASE_LOCK_H
 

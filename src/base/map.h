@@ -1,8 +1,8 @@
 /* Two hash tables, open addressing, bounded.
  *
- * vg_map: 64-bit key → 64-bit value. vg_intern: bytes → dense ids 0, 1, 2 … in order of first sight, with its own copy
- * of the bytes. Look-ups and inserts are O(1) expected. One owner at a time.
- * Hostile keys: both mix a secret, drawn at random once a process, into their hashes.
+ * vg_map: 64-bit key → 64-bit value. vg_intern: bytes → dense ids 0, 1, 2 … in order of first sight, with its
+ * own copy of the bytes. Look-ups and inserts are O(1) expected. One owner at a time. Hostile keys: both mix
+ * a secret, drawn at random once a process, into their hashes.
  */
 #ifndef VG_BASE_MAP_H
 #define VG_BASE_MAP_H
@@ -52,7 +52,8 @@ struct vg_intern {
     const struct vg_alloc *alloc; /* borrowed; NULL: the C library */
 };
 
-void vg_intern_init(struct vg_intern *intern, size_t limit_count, size_t limit_bytes, const struct vg_alloc *alloc);
+void vg_intern_init(struct vg_intern *intern, size_t limit_count, size_t limit_bytes,
+                    const struct vg_alloc *alloc);
 void vg_intern_release(struct vg_intern *intern);
 /* The id of these bytes, new ones copied. VG_ERR_FULL at either limit. */
 enum vg_err vg_intern_put(struct vg_intern *intern, struct vg_slice bytes, uint32_t *id) VG_MUST_USE;

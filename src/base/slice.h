@@ -1,4 +1,5 @@
-/* A borrowed run of bytes, not NUL-terminated: text is UTF-8 unless said. Whoever hands it out says how long it lives. */
+/* A borrowed run of bytes, not NUL-terminated: text is UTF-8 unless said. Whoever hands it out says how long
+ * it lives. */
 #ifndef VG_BASE_SLICE_H
 #define VG_BASE_SLICE_H
 

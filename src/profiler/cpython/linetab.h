@@ -1,6 +1,7 @@
 /* CPython's line tables: instruction → line. Pure functions on bytes, of all versions, whichever Python is
  * built for: they know no Python, allocate nothing, take time in proportion to the table, and never look
- * outside of it. A table that is torn or not one at all gives a wrong line or none, nothing worse. Any thread.
+ * outside of it. A table that is torn or not one at all gives a wrong line or none, nothing worse. Any
+ * thread.
  *
  * Offsets are in bytes from the start of the bytecode, also where the interpreter counts in code units of two
  * bytes.
