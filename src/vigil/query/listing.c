@@ -35,6 +35,8 @@ static bool visit(void *ctx, const struct vg_stored_profile *profile)
         return true;
     size_t room = listing->limit + 1;
     if (listing->n == room) {
+        if (!listing->is_ascending && profile->end_ns < listing->keys[room - 1].start_ns)
+            return false; /* newest end first: whatever follows starts before all we have */
         if (compare(listing, key, listing->keys[room - 1]) >= 0)
             return true;
         listing->n--;

@@ -1,6 +1,6 @@
 /* A page of profiles: which ones come next, in order of (start, id).
  *
- * Independent of the order in which the store visits; O(profiles of the selection), memory O(limit). A cursor
+ * O(profiles of the selection), newest first O(page) as a rule: the store visits the newest end first. Memory O(limit). A cursor
  * is the last profile of the page before: profiles that arrive or go in between neither repeat nor shift
  * others.
  */
