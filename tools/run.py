@@ -191,8 +191,8 @@ class Session:
         return self.watch(server, program)
 
     def start_server(self) -> subprocess.Popen[bytes]:
-        print(f"  vigil: serve on {self.url}, data in var/", flush=True)
-        command = [str(ROOT / "build" / "vigil"), "serve", "--listen", f"{HOST}:{self.port}", "--data", str(ROOT / "var")]
+        print(f"  vigil: serve on {self.url}, data in var/vigil", flush=True)
+        command = [str(ROOT / "build" / "vigil"), "serve", "--listen", f"{HOST}:{self.port}", "--data", str(ROOT / "var" / "vigil")]
         server = self.children.start("vigil", command, os.environ)
         if not wait_for(lambda: server.poll() is not None or answers(self.port), START_S) or server.poll() is not None:
             raise Trouble("vigil did not start.", log_of("vigil"))
@@ -267,12 +267,12 @@ class Session:
 
 
 def service_of(app: Sequence[str]) -> str:
-    """A name for the user's program: its script's or module's, else the command's."""
+    """A name for the user's program as the profiler would choose it: its script's or module's, else the command's."""
     for word, following in zip(app, [*app[1:], ""], strict=True):
         if word == "-m" and following:
             return following
         if word.endswith(".py"):
-            return Path(word).stem
+            return Path(word).name
     return Path(app[0]).name
 
 
