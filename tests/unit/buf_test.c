@@ -105,6 +105,7 @@ static void json_strings_are_always_valid(void **state)
     json_of(&buf, VG_SLICE_LIT("\xF4\x90\x80\x80"), "\"" BAD BAD BAD BAD "\""); /* above U+10FFFF */
     json_of(&buf, VG_SLICE_LIT("a\xE2\x82"), "\"a" BAD BAD "\"");               /* cut off */
     json_of(&buf, VG_SLICE_LIT("\xE2\x28\xA1z"), "\"" BAD "(" BAD "z\"");
+    json_of(&buf, VG_SLICE_LIT("\xE2\x82("), "\"" BAD BAD "(\"");
     vg_buf_release(&buf);
 
     vg_buf_init(&buf, 8, NULL);
