@@ -94,6 +94,8 @@ static enum vg_err encode(struct vg_upload *up, struct vg_upload_entry *entry, b
     err = entry->job.encode(entry->job.ctx, &pprof, &internal);
     vg_upload_entry_free_job(entry);
     if (!err)
+        err = pprof.err ? pprof.err : internal.err; /* in case it did not look itself */
+    if (!err)
         err = vg_gzip_append(&up->gzip, vg_buf_as_slice(&pprof), &gz);
     vg_buf_release(&pprof);
     if (!err && up->output_prefix[0])
