@@ -37,7 +37,7 @@ build: build/vigil
 build/vigil: FORCE need-build web/dist/index.html
 	@test -f build/meson/build.ninja || tools/step 'vigil: configure' meson setup -Dtests=false build/meson
 	@tools/step 'vigil: compile' ninja -C build/meson
-	@cmp -s build/meson/src/vigil/cli/vigil $@ || { cp build/meson/src/vigil/cli/vigil $@.new && mv $@.new $@; }
+	@cmp -s build/meson/vigil $@ || { cp build/meson/vigil $@.new && mv $@.new $@; }
 
 web/dist/index.html: $(PAGE_SOURCES) web/node_modules/.installed | need-build
 	@tools/step 'page: build' npm --prefix web run build
