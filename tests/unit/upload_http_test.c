@@ -168,7 +168,7 @@ static void a_large_body_arrives_whole(void **state)
     (void)state;
     static const struct agent_step step = {AGENT_ANSWER, AGENT_OK};
     struct agent agent;
-    size_t size = 8u << 20;
+    size_t size = 2u << 20;
     char *body = malloc(size);
     for (size_t i = 0; i < size; i++)
         body[i] = (char)(i * 2654435761u >> 13);
