@@ -53,7 +53,7 @@ enum vg_err vg_text_clean(struct vg_slice text, size_t limit_bytes, struct vg_bu
                           struct vg_slice *clean)
 {
     const unsigned char *p = (const unsigned char *)text.data;
-    size_t room = limit_bytes - (sizeof ELLIPSIS - 1);
+    size_t room = limit_bytes - (sizeof ELLIPSIS - 1), cut = 0; /* where the ellipsis would go */
 
     if (text.len <= limit_bytes && clean_prefix(p, text.len) == text.len) {
         *clean = text;
@@ -67,14 +67,14 @@ enum vg_err vg_text_clean(struct vg_slice text, size_t limit_bytes, struct vg_bu
             out = VG_SLICE_LIT(REPLACEMENT);
         else if (is_control(p + i, len))
             out = VG_SLICE_LIT(" ");
-        /* Only what is surely too long is cut: the last characters may use the room of the ellipsis. */
-        if (scratch->len + out.len > room && text.len - i > limit_bytes - scratch->len) {
+        if (scratch->len + out.len > limit_bytes) {
+            scratch->len = cut;
             vg_buf_text(scratch, ELLIPSIS);
             break;
         }
-        if (scratch->len + out.len > limit_bytes)
-            break;
         vg_buf_slice(scratch, out);
+        if (scratch->len <= room)
+            cut = scratch->len;
         i += len ? len : 1;
     }
     if (scratch->err)
