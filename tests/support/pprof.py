@@ -14,6 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, order=True)
@@ -102,19 +105,21 @@ def packed_field(number: int, values: Iterator[int] | list[int] | tuple[int, ...
     return bytes_field(number, data) if data else b""
 
 
-class _Table:
+class _Table(Generic[K]):
     """Dense ids in order of first sight."""
 
     def __init__(self) -> None:
-        self.ids: dict[object, int] = {}
+        self.ids: dict[K, int] = {}
 
-    def __call__(self, key: object) -> int:
+    def __call__(self, key: K) -> int:
         return self.ids.setdefault(key, len(self.ids))
 
 
 def encode(profile: Profile) -> bytes:
     """The uncompressed message."""
-    strings, functions, locations = _Table(), _Table(), _Table()
+    strings = _Table[str]()
+    functions = _Table[tuple[str, str, int]]()
+    locations = _Table[Frame]()
     strings("")
 
     def value_type(pair: tuple[str, str]) -> bytes:
@@ -135,12 +140,11 @@ def encode(profile: Profile) -> bytes:
             )
         )
     for frame in locations.ids:
-        assert isinstance(frame, Frame)
         function = functions((frame.name, frame.file, frame.first_line)) + 1
         line = number_field(1, function) + number_field(2, frame.line)
         out.append(bytes_field(4, number_field(1, locations(frame) + 1) + bytes_field(4, line)))
     for key in functions.ids:
-        name, file, first_line = key  # type: ignore[misc]
+        name, file, first_line = key
         text = number_field(2, strings(name)) + number_field(4, strings(file)) + number_field(5, first_line)
         out.append(bytes_field(5, number_field(1, functions(key) + 1) + text))
     out.append(number_field(9, profile.time_ns) + number_field(10, profile.duration_ns))
@@ -149,7 +153,7 @@ def encode(profile: Profile) -> bytes:
     out.append(number_field(12, profile.period))
     comments = packed_field(13, [strings(comment) for comment in profile.comments])
     # surrogates stand for bytes that are not UTF-8: hostile senders exist
-    table = b"".join(bytes_field(6, str(s).encode("utf-8", "surrogateescape")) for s in strings.ids)
+    table = b"".join(bytes_field(6, s.encode("utf-8", "surrogateescape")) for s in strings.ids)
     return b"".join(out) + comments + table
 
 
@@ -238,9 +242,7 @@ def decode(data: bytes) -> Profile:
     def value_type(message: dict[int, list[int | bytes]]) -> tuple[str, str]:
         return strings[_number(message, 1)], strings[_number(message, 2)]
 
-    functions = {
-        _number(m, 1): (strings[_number(m, 2)], strings[_number(m, 4)], _number(m, 5)) for m in _messages(top, 5)
-    }
+    functions = {_number(m, 1): (strings[_number(m, 2)], strings[_number(m, 4)], _number(m, 5)) for m in _messages(top, 5)}
     locations: dict[int, list[Frame]] = {}
     for location in _messages(top, 4):
         frames = []
@@ -259,8 +261,7 @@ def decode(data: bytes) -> Profile:
             raise ValueError(f"{len(values)} values in a sample, {len(types)} types")
         stack = tuple(frame for location in _numbers(message, 1) for frame in locations[location])
         labels = tuple(
-            (strings[_number(m, 1)], strings[_number(m, 2)] if _number(m, 2) else _number(m, 3))
-            for m in _messages(message, 3)
+            (strings[_number(m, 1)], strings[_number(m, 2)] if _number(m, 2) else _number(m, 3)) for m in _messages(message, 3)
         )
         samples.append(Sample(stack, values, labels))
     return Profile(
@@ -286,8 +287,6 @@ def check_with_go(path: Path, *args: str) -> str:
     """What `go tool pprof` prints of the file; fails where it does not accept it."""
     command = go()
     assert command, "no go command: ask go() first"
-    done = subprocess.run(
-        [command, "tool", "pprof", *(args or ("-raw",)), str(path)], capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([command, "tool", "pprof", *(args or ("-raw",)), str(path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout

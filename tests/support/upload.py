@@ -78,7 +78,7 @@ def body(
     data = profile if isinstance(profile, bytes) else gzip.compress(pprof.encode(profile), 1)
     return multipart(
         [
-            Part("event", event(tags, start_ns, end_ns, **extra), "event.json", "application/json"),
+            Part("event", event(tags, start_ns, end_ns, "auto.pprof", **extra), "event.json", "application/json"),
             Part("auto.pprof", data, "auto.pprof", "application/octet-stream"),
         ]
     )
