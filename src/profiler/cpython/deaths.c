@@ -1,5 +1,5 @@
-/* See deaths.h. A ring of addresses: the dying side (GIL held, in several interpreters at once) claims a place with one
- * atomic add; the sampler empties it once a tick. */
+/* See deaths.h. A ring of addresses: the dying side (GIL held, in several interpreters at once) claims a
+ * place with one atomic add; the sampler empties it once a tick. */
 #include <Python.h>
 
 #include <stdatomic.h>

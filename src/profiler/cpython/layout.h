@@ -1,7 +1,9 @@
-/* Where one CPython version keeps what we read: facts only, in bytes. Each layout_X_Y.c fills one of these from that
- * version's own headers, and the build compiles exactly one of them; nothing else may depend on the version.
+/* Where one CPython version keeps what we read: facts only, in bytes. Each layout_X_Y.c fills one of these
+ * from that version's own headers, and the build compiles exactly one of them; nothing else may depend on the
+ * version.
  *
- * Positions are offsets from the start of the structure named first. VG_ABSENT: this version has no such field.
+ * Positions are offsets from the start of the structure named first. VG_ABSENT: this version has no such
+ * field.
  */
 #ifndef VG_PROFILER_CPYTHON_LAYOUT_H
 #define VG_PROFILER_CPYTHON_LAYOUT_H
@@ -19,8 +21,8 @@ enum vg_walk {
 };
 
 enum vg_instr {
-    VG_INSTR_OFFSET,   /* the frame holds an int: bytes from the start of the bytecode */
-    VG_INSTR_POINTER,  /* the frame holds the address of the instruction */
+    VG_INSTR_OFFSET,  /* the frame holds an int: bytes from the start of the bytecode */
+    VG_INSTR_POINTER, /* the frame holds the address of the instruction */
 };
 
 struct vg_layout {
@@ -47,14 +49,14 @@ struct vg_layout {
 
     uint32_t code_bytes; /* PyCodeObject: how much to copy to have all fields below */
     uint32_t code_name, code_file;
-    uint32_t code_qualname;        /* 3.11 – */
-    uint32_t code_first_line;      /* int */
-    uint32_t code_lines;           /* pointer to the bytes of the line table */
-    uint32_t code_body;            /* the instructions themselves (3.11 –) */
-    uint32_t code_frame_words;     /* int: size of its frames in pointers (3.12 –) … */
+    uint32_t code_qualname;           /* 3.11 – */
+    uint32_t code_first_line;         /* int */
+    uint32_t code_lines;              /* pointer to the bytes of the line table */
+    uint32_t code_body;               /* the instructions themselves (3.11 –) */
+    uint32_t code_frame_words;        /* int: size of its frames in pointers (3.12 –) … */
     uint32_t code_locals, code_stack; /* … or two ints that add up to it with … */
     uint32_t frame_fixed_words;       /* … so many (3.11) */
-    uint32_t code_first_traceable; /* int, in code units of 2 bytes: before it the frame is not complete */
+    uint32_t code_first_traceable;    /* int, in code units of 2 bytes: before it the frame is not complete */
     enum vg_linetab_kind linetab;
 };
 

@@ -20,8 +20,8 @@ static struct {
     _Atomic uintptr_t base[SLOTS];
     _Atomic size_t bytes[SLOTS];
     _Atomic int reading;
-    /* Ranges given back during a read. The list lies in the ranges themselves, in their last bytes, so that it needs
-     * no memory and has no bound. */
+    /* Ranges given back during a read. The list lies in the ranges themselves, in their last bytes, so that
+     * it needs no memory and has no bound. */
     _Atomic(struct held *) held;
     PyObjectArenaAllocator next;
     bool hooked;
@@ -84,8 +84,8 @@ size_t vg_ranges_find(uintptr_t base)
     return 0;
 }
 
-/* Pairs with forget() then the load of `reading` in give_back(): either the reader sees the range gone, or the hook
- * sees the reader. Both sides are sequentially consistent. */
+/* Pairs with forget() then the load of `reading` in give_back(): either the reader sees the range gone, or
+ * the hook sees the reader. Both sides are sequentially consistent. */
 void vg_ranges_begin_read(void)
 {
     atomic_store(&ranges.reading, 1);

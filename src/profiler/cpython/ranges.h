@@ -1,8 +1,8 @@
-/* Memory that may be read in place: ranges that the interpreter's arena allocator has handed out and cannot take back
- * while we read (3.11 –: data-stack chunks come from it).
+/* Memory that may be read in place: ranges that the interpreter's arena allocator has handed out and cannot
+ * take back while we read (3.11 –: data-stack chunks come from it).
  *
- * The allocator is hooked once and never unhooked. A range given back while a read is under way is held until the next
- * call of the hook. Lock-free: the hooks run under the GIL, or in several interpreters at once.
+ * The allocator is hooked once and never unhooked. A range given back while a read is under way is held until
+ * the next call of the hook. Lock-free: the hooks run under the GIL, or in several interpreters at once.
  */
 #ifndef VG_PROFILER_CPYTHON_RANGES_H
 #define VG_PROFILER_CPYTHON_RANGES_H

@@ -1,4 +1,5 @@
-/* See reader.h. Opening, the list of threads, code objects; the walks are in walk_*.c, the proof in selfcheck.c. */
+/* See reader.h. Opening, the list of threads, code objects; the walks are in walk_*.c, the proof in
+ * selfcheck.c. */
 #include <Python.h>
 
 #include <stdlib.h>
@@ -21,7 +22,8 @@ extern PyTypeObject PyFrame_Type;
 static void add_known_chunks(uintptr_t interp)
 {
     uintptr_t tstate = 0;
-    if (vg_layout.tstate_chunk == VG_ABSENT || vg_os_read(interp + vg_layout.interp_threads, &tstate, sizeof tstate) != VG_OK)
+    if (vg_layout.tstate_chunk == VG_ABSENT ||
+        vg_os_read(interp + vg_layout.interp_threads, &tstate, sizeof tstate) != VG_OK)
         return;
     while (tstate) {
         /* previous, size: the first two words of a chunk in every version that has them. */
@@ -93,7 +95,8 @@ bool vg_reader_threads_changed(struct vg_reader *reader)
 {
     uintptr_t head;
     uint64_t next_id;
-    return read_head(reader, &head, &next_id) && (head != reader->seen_head || next_id != reader->seen_next_id);
+    return read_head(reader, &head, &next_id) &&
+           (head != reader->seen_head || next_id != reader->seen_next_id);
 }
 
 static int32_t kernel_id(const struct vg_reader *reader, const char *tstate)
@@ -123,11 +126,12 @@ size_t vg_reader_threads(struct vg_reader *reader, struct vg_thread_ref *threads
         if (vg_os_read(at, tstate, vg_layout.tstate_bytes) != VG_OK ||
             vg_field_pointer(tstate, vg_layout.tstate_interp) != reader->interp)
             break; /* freed under us */
-        threads[n++] = (struct vg_thread_ref){at, tstate_id(tstate), vg_field_pointer(tstate, vg_layout.tstate_ident),
-                                              kernel_id(reader, tstate)};
+        threads[n++] =
+            (struct vg_thread_ref){at, tstate_id(tstate), vg_field_pointer(tstate, vg_layout.tstate_ident),
+                                   kernel_id(reader, tstate)};
     }
-    *complete = (at == 0 || n == cap) && read_head(reader, &head_after, &next_id_after) && head_after == head &&
-                next_id_after == next_id;
+    *complete = (at == 0 || n == cap) && read_head(reader, &head_after, &next_id_after) &&
+                head_after == head && next_id_after == next_id;
     if (*complete) {
         reader->seen_head = head;
         reader->seen_next_id = next_id;
@@ -137,7 +141,8 @@ size_t vg_reader_threads(struct vg_reader *reader, struct vg_thread_ref *threads
 
 bool vg_tstate_is(const struct vg_reader *reader, const char *tstate, const struct vg_thread_ref *thread)
 {
-    return vg_field_pointer(tstate, vg_layout.tstate_interp) == reader->interp && tstate_id(tstate) == thread->id &&
+    return vg_field_pointer(tstate, vg_layout.tstate_interp) == reader->interp &&
+           tstate_id(tstate) == thread->id &&
            vg_field_pointer(tstate, vg_layout.tstate_ident) == thread->ident;
 }
 
@@ -152,8 +157,8 @@ enum vg_err vg_reader_stack(struct vg_reader *reader, const struct vg_thread_ref
 
 /* ---- code ---- */
 
-void vg_reader_dead_code(struct vg_reader *reader, void (*died)(void *ctx, uintptr_t code), void (*lost_count)(void *ctx),
-                         void *ctx)
+void vg_reader_dead_code(struct vg_reader *reader, void (*died)(void *ctx, uintptr_t code),
+                         void (*lost_count)(void *ctx), void *ctx)
 {
     (void)reader;
     vg_deaths_drain(died, lost_count, ctx);
@@ -165,8 +170,8 @@ static uint32_t frame_bytes_of(const char *code)
     if (vg_layout.code_frame_words != VG_ABSENT)
         words = vg_field_int(code, vg_layout.code_frame_words);
     else if (vg_layout.code_locals != VG_ABSENT)
-        words = (int64_t)vg_field_int(code, vg_layout.code_locals) + vg_field_int(code, vg_layout.code_stack) +
-                vg_layout.frame_fixed_words;
+        words = (int64_t)vg_field_int(code, vg_layout.code_locals) +
+                vg_field_int(code, vg_layout.code_stack) + vg_layout.frame_fixed_words;
     return words > 0 && words < (1 << 24) ? (uint32_t)words * sizeof(void *) : 0;
 }
 
@@ -175,17 +180,21 @@ enum vg_err vg_reader_code(struct vg_reader *reader, uintptr_t address, char scr
 {
     char code[CODE_MAX_BYTES];
     struct vg_code_text found = {0};
-    if (address == 0 || address % sizeof(void *) || vg_os_read(address, code, vg_layout.code_bytes) != VG_OK ||
+    if (address == 0 || address % sizeof(void *) ||
+        vg_os_read(address, code, vg_layout.code_bytes) != VG_OK ||
         vg_field_pointer(code, sizeof(void *)) != reader->code_type)
         return VG_ERR_MALFORMED;
     uint32_t name = vg_layout.code_qualname != VG_ABSENT ? vg_layout.code_qualname : vg_layout.code_name;
     char *file_out = scratch + MAX_NAME_BYTES, *lines_out = file_out + MAX_FILE_BYTES;
     if (vg_text_copy(vg_field_pointer(code, name), scratch, MAX_NAME_BYTES, &found.name) != VG_OK ||
-        vg_text_copy(vg_field_pointer(code, vg_layout.code_file), file_out, MAX_FILE_BYTES, &found.file) != VG_OK)
+        vg_text_copy(vg_field_pointer(code, vg_layout.code_file), file_out, MAX_FILE_BYTES, &found.file) !=
+            VG_OK)
         return VG_ERR_MALFORMED;
-    enum vg_err err = vg_bytes_copy(vg_field_pointer(code, vg_layout.code_lines), lines_out, MAX_LINES_BYTES, &found.lines);
+    enum vg_err err =
+        vg_bytes_copy(vg_field_pointer(code, vg_layout.code_lines), lines_out, MAX_LINES_BYTES, &found.lines);
     if (err == VG_ERR_MALFORMED)
-        return err; /* a table beyond the limit only costs the line numbers of a function with some 30,000 lines */
+        return err; /* a table beyond the limit only costs the line numbers of a function with some 30,000
+                       lines */
     found.first_line = vg_field_int(code, vg_layout.code_first_line);
     found.frame_bytes = frame_bytes_of(code);
     if (vg_layout.code_first_traceable != VG_ABSENT)
@@ -198,7 +207,8 @@ enum vg_err vg_reader_code(struct vg_reader *reader, uintptr_t address, char scr
 
 int64_t vg_reader_instr_offset(const struct vg_raw_frame *frame, uintptr_t body)
 {
-    return vg_layout.instr == VG_INSTR_POINTER ? (int64_t)(frame->instr - body) : (int64_t)(intptr_t)frame->instr;
+    return vg_layout.instr == VG_INSTR_POINTER ? (int64_t)(frame->instr - body)
+                                               : (int64_t)(intptr_t)frame->instr;
 }
 
 enum vg_linetab_kind vg_reader_linetab(void)

@@ -1,5 +1,5 @@
-/* See selfcheck.h. The official side goes through attributes (f_back, f_code, f_lineno, co_name …), which every version
- * has, so that nothing here knows one version from another. */
+/* See selfcheck.h. The official side goes through attributes (f_back, f_code, f_lineno, co_name …), which
+ * every version has, so that nothing here knows one version from another. */
 #include <Python.h>
 
 #include <stdlib.h>
@@ -70,9 +70,11 @@ static int frame_equals(struct check *check, const struct vg_raw_frame *raw, PyO
         vg_reader_code(check->reader, raw->code, check->scratch, &text) == VG_OK) {
         int32_t line = vg_linetab_line(vg_reader_linetab(), (const uint8_t *)text.lines.data, text.lines.len,
                                        text.first_line, (int32_t)vg_reader_instr_offset(raw, text.body));
-        equal = line == attribute_long(frame, "f_lineno") && text.first_line == attribute_long(code, "co_firstlineno") &&
-                text_equals(code, vg_layout.code_qualname == VG_ABSENT ? "co_name" : "co_qualname", text.name) &&
-                text_equals(code, "co_filename", text.file);
+        equal =
+            line == attribute_long(frame, "f_lineno") &&
+            text.first_line == attribute_long(code, "co_firstlineno") &&
+            text_equals(code, vg_layout.code_qualname == VG_ABSENT ? "co_name" : "co_qualname", text.name) &&
+            text_equals(code, "co_filename", text.file);
     }
     Py_XDECREF(code);
     return equal;
@@ -84,7 +86,8 @@ static int is_hidden(struct check *check, const struct vg_raw_frame *raw)
     struct vg_code_text text;
     if (vg_reader_code(check->reader, raw->code, check->scratch, &text) != VG_OK)
         return 0;
-    return text.first_traceable_bytes > 0 && vg_reader_instr_offset(raw, text.body) < text.first_traceable_bytes;
+    return text.first_traceable_bytes > 0 &&
+           vg_reader_instr_offset(raw, text.body) < text.first_traceable_bytes;
 }
 
 static int stack_equals(struct check *check)

@@ -8,11 +8,11 @@
 #include "profiler/os/os.h"
 
 #if PY_MAJOR_VERSION >= 3
-#define BYTES_TYPE   PyBytes_Type
-#define BYTES_START  offsetof(PyBytesObject, ob_sval)
+#define BYTES_TYPE  PyBytes_Type
+#define BYTES_START offsetof(PyBytesObject, ob_sval)
 #else
-#define BYTES_TYPE   PyString_Type
-#define BYTES_START  offsetof(PyStringObject, ob_sval)
+#define BYTES_TYPE  PyString_Type
+#define BYTES_START offsetof(PyStringObject, ob_sval)
 #endif
 
 enum vg_err vg_bytes_copy(uintptr_t object, char *out, size_t out_bytes, struct vg_slice *bytes)
@@ -62,7 +62,8 @@ static size_t put_utf8(char *out, uint32_t c)
 #if PY_MAJOR_VERSION >= 3
 
 /* n units of 1, 2 or 4 bytes from `from`, read piece by piece. */
-static enum vg_err copy_units(uintptr_t from, size_t n, unsigned kind, char *out, size_t out_bytes, size_t *len)
+static enum vg_err copy_units(uintptr_t from, size_t n, unsigned kind, char *out, size_t out_bytes,
+                              size_t *len)
 {
     unsigned char piece[PIECE_BYTES];
     size_t used = 0;
@@ -113,7 +114,11 @@ enum vg_err vg_text_copy(uintptr_t object, char *out, size_t out_bytes, struct v
 /* The length of the valid UTF-8 sequence at p, 0 where there is none. */
 static size_t sequence(const unsigned char *p, size_t n)
 {
-    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0;
+    size_t len = p[0] < 0x80                   ? 1
+                 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
+                 : (p[0] & 0xF0) == 0xE0       ? 3
+                 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
+                                               : 0;
     if (len == 0 || len > n)
         return 0;
     for (size_t i = 1; i < len; i++)
@@ -130,7 +135,8 @@ enum vg_err vg_text_copy(uintptr_t object, char *out, size_t out_bytes, struct v
 {
     unsigned char raw[PIECE_BYTES];
     PyVarObject head;
-    if (object == 0 || vg_os_read(object, &head, sizeof head) != VG_OK || Py_TYPE(&head) != &BYTES_TYPE || head.ob_size < 0)
+    if (object == 0 || vg_os_read(object, &head, sizeof head) != VG_OK || Py_TYPE(&head) != &BYTES_TYPE ||
+        head.ob_size < 0)
         return VG_ERR_MALFORMED;
     size_t n = (size_t)head.ob_size < sizeof raw ? (size_t)head.ob_size : sizeof raw, used = 0;
     if (n > 0 && vg_os_read(object + BYTES_START, raw, n) != VG_OK)

@@ -13,10 +13,10 @@
 
 struct vg_reader {
     uintptr_t interp;
-    uintptr_t frame_type; /* &PyFrame_Type */
-    uintptr_t code_type;  /* &PyCode_Type */
-    size_t ident_to_id;   /* where a pthread_t keeps the kernel's thread id, before 3.11 */
-    uintptr_t seen_head;  /* of the list of thread states … */
+    uintptr_t frame_type;  /* &PyFrame_Type */
+    uintptr_t code_type;   /* &PyCode_Type */
+    size_t ident_to_id;    /* where a pthread_t keeps the kernel's thread id, before 3.11 */
+    uintptr_t seen_head;   /* of the list of thread states … */
     uint64_t seen_next_id; /* … when it was last read */
 
     /* walk_heap.c: what was predicted, and the copies of it */

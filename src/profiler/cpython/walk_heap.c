@@ -1,6 +1,6 @@
-/* 2.7 – 3.10: a chain of PyFrameObjects on the heap. They are copied: the addresses of the thread's last stack predict
- * most of this one, so that one system call copies the thread state and all of them (about 4 µs for 30 frames); what was
- * not predicted costs a call each. */
+/* 2.7 – 3.10: a chain of PyFrameObjects on the heap. They are copied: the addresses of the thread's last
+ * stack predict most of this one, so that one system call copies the thread state and all of them (about 4 µs
+ * for 30 frames); what was not predicted costs a call each. */
 #include "profiler/cpython/walk.h"
 
 #define REFCOUNT 0u             /* of PyObject */
@@ -33,14 +33,16 @@ static void append(struct vg_raw_stack *stack, const char *frame, uintptr_t addr
                               (uintptr_t)(intptr_t)vg_field_int(frame, vg_layout.frame_instr), address, 0};
 }
 
-/* The chain broke: what is certain is the longest run of predicted frames, from the root, that still hang together. */
+/* The chain broke: what is certain is the longest run of predicted frames, from the root, that still hang
+ * together. */
 static void keep_base(const struct heap_walk *walk, struct vg_raw_stack *stack)
 {
     uint32_t from = walk->n_predicted;
     uintptr_t expected = 0;
     while (from > 0) {
         const char *frame = copy_of(walk, from - 1);
-        if (!frame || !is_live(walk->reader, frame) || vg_field_pointer(frame, vg_layout.frame_back) != expected)
+        if (!frame || !is_live(walk->reader, frame) ||
+            vg_field_pointer(frame, vg_layout.frame_back) != expected)
             break;
         expected = walk->reader->predicted[--from];
     }
@@ -51,7 +53,8 @@ static void keep_base(const struct heap_walk *walk, struct vg_raw_stack *stack)
     stack->end = stack->n > 0 ? VG_RAW_COMPLETE : VG_RAW_BROKEN;
 }
 
-static void follow(const struct heap_walk *walk, uintptr_t address, uint32_t max_frames, struct vg_raw_stack *stack)
+static void follow(const struct heap_walk *walk, uintptr_t address, uint32_t max_frames,
+                   struct vg_raw_stack *stack)
 {
     char single[VG_FRAME_MAX_BYTES];
     uint32_t hint = 0;

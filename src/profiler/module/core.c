@@ -35,9 +35,10 @@ static enum vg_err job_encode(void *ctx, struct vg_buf *pprof, struct vg_buf *in
     if (err != VG_OK)
         return err;
     return vg_buf_printf(internal_json,
-                         ",\"uploads_sent\":%" PRIu64 ",\"uploads_retried\":%" PRIu64 ",\"uploads_refused\":%" PRIu64
-                         ",\"uploads_dropped\":%" PRIu64,
-                         job->upload.sent, job->upload.retried, job->upload.refused, job->upload.dropped_oldest);
+                         ",\"uploads_sent\":%" PRIu64 ",\"uploads_retried\":%" PRIu64
+                         ",\"uploads_refused\":%" PRIu64 ",\"uploads_dropped\":%" PRIu64,
+                         job->upload.sent, job->upload.retried, job->upload.refused,
+                         job->upload.dropped_oldest);
 }
 
 static void job_free(void *ctx)
@@ -164,7 +165,8 @@ void vg_core_stop(int64_t timeout_ns)
     pthread_mutex_unlock(&core.lock);
     if (!was_running)
         return;
-    /* Without the lock: a fork in another thread need not wait for the network. What was not sent by then is lost. */
+    /* Without the lock: a fork in another thread need not wait for the network. What was not sent by then is
+     * lost. */
     enum vg_err err = vg_upload_flush(core.upload, deadline_ns);
     (void)err;
     put_upload();
@@ -215,7 +217,8 @@ void vg_core_after_fork_child(void)
     pthread_mutex_unlock(&core.lock);
 }
 
-/* pthread_atfork: these three run inside fork(), whoever calls it, so the lock is held across it by one thread. */
+/* pthread_atfork: these three run inside fork(), whoever calls it, so the lock is held across it by one
+ * thread. */
 static void on_prepare(void)
 {
     pthread_mutex_lock(&core.lock);
@@ -267,13 +270,15 @@ struct vg_core_info vg_core_get_info(void)
     return info;
 }
 
-enum vg_err vg_core_next_upload(int64_t timeout_ns, struct vg_buf *body, struct vg_buf *content_type, uint64_t *seq)
+enum vg_err vg_core_next_upload(int64_t timeout_ns, struct vg_buf *body, struct vg_buf *content_type,
+                                uint64_t *seq)
 {
     struct vg_upload *upload = get_upload();
     struct vg_slice body_bytes, type_bytes;
     if (!upload)
         return VG_ERR_NOT_FOUND;
-    enum vg_err err = vg_upload_next(upload, vg_clock_monotonic_ns(NULL) + timeout_ns, &body_bytes, &type_bytes, seq);
+    enum vg_err err =
+        vg_upload_next(upload, vg_clock_monotonic_ns(NULL) + timeout_ns, &body_bytes, &type_bytes, seq);
     if (err == VG_OK)
         err = vg_buf_slice(body, body_bytes);
     if (err == VG_OK)

@@ -1,8 +1,8 @@
-/* The profiler as a whole: starts, stops, forks. The one place with global state, because a process has one profiler, and
- * pthread_atfork's handlers take no argument.
+/* The profiler as a whole: starts, stops, forks. The one place with global state, because a process has one
+ * profiler, and pthread_atfork's handlers take no argument.
  *
- * Rule that keeps forks from dead-locking: whoever holds the core's lock never waits for the GIL, and nothing of ours
- * holds it from one Python call to the next.
+ * Rule that keeps forks from dead-locking: whoever holds the core's lock never waits for the GIL, and nothing
+ * of ours holds it from one Python call to the next.
  */
 #ifndef VG_PROFILER_MODULE_CORE_H
 #define VG_PROFILER_MODULE_CORE_H
@@ -21,7 +21,8 @@ enum vg_err vg_core_init(void) VG_MUST_USE;
 
 /* Takes reader in every case. VG_OK and no change where it runs already. Any thread. */
 enum vg_err vg_core_start(const struct vg_core_config *config, struct vg_reader *reader) VG_MUST_USE;
-/* Delivers the last window and tries to send what is left until timeout_ns have passed. Without the GIL. Idempotent. */
+/* Delivers the last window and tries to send what is left until timeout_ns have passed. Without the GIL.
+ * Idempotent. */
 void vg_core_stop(int64_t timeout_ns);
 bool vg_core_is_running(void);
 
@@ -41,7 +42,8 @@ struct vg_core_info {
 struct vg_core_info vg_core_get_info(void);
 
 /* https only; see upload.h. Without the GIL. next copies the body. */
-enum vg_err vg_core_next_upload(int64_t timeout_ns, struct vg_buf *body, struct vg_buf *content_type, uint64_t *seq) VG_MUST_USE;
+enum vg_err vg_core_next_upload(int64_t timeout_ns, struct vg_buf *body, struct vg_buf *content_type,
+                                uint64_t *seq) VG_MUST_USE;
 void vg_core_upload_done(uint64_t seq, enum vg_upload_verdict verdict);
 
 #endif

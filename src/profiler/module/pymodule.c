@@ -1,4 +1,5 @@
-/* ddtrace.profiling._core: what the Python package calls. Checks arguments, releases the GIL, calls core.c. */
+/* ddtrace.profiling._core: what the Python package calls. Checks arguments, releases the GIL, calls core.c.
+ */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -80,7 +81,8 @@ static bool parse_config(PyObject *dict, struct vg_core_config *config, struct t
     sampler->first_window_ns = sampler->window_ns < 10 * VG_NS_PER_S ? sampler->window_ns : 10 * VG_NS_PER_S;
     sampler->has_timeline = get_flag(dict, "timeline", true);
     sampler->leaves_out_itself = get_flag(dict, "ignore_profiler", false);
-    upload->api_timeout_ns = (int64_t)clamp(get_number(dict, "api_timeout_ms", 10000), 1, 3600000) * VG_NS_PER_MS;
+    upload->api_timeout_ns =
+        (int64_t)clamp(get_number(dict, "api_timeout_ms", 10000), 1, 3600000) * VG_NS_PER_MS;
     upload->url = get_text(dict, "url", texts);
     upload->tags = upload->url ? get_text(dict, "tags", texts) : NULL;
     upload->output_prefix = upload->tags ? get_text(dict, "output_pprof", texts) : NULL;
@@ -104,7 +106,8 @@ static PyObject *py_start(PyObject *self, PyObject *args)
     if (!parse_config(dict, &config, &texts))
         goto out;
     if (!get_flag(dict, "stack_enabled", true)) {
-        PyErr_SetString(PyExc_RuntimeError, "DD_PROFILING_STACK_ENABLED is false: there is nothing to profile");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "DD_PROFILING_STACK_ENABLED is false: there is nothing to profile");
         goto out;
     }
     err = VG_OK;
@@ -116,7 +119,8 @@ static PyObject *py_start(PyObject *self, PyObject *args)
     if (err == VG_OK && reader) {
         err = vg_core_start(&config, reader);
         if (err == VG_ERR_MALFORMED)
-            PyErr_Format(PyExc_RuntimeError, "the Agent's address is not a URL we know: %.200s", config.upload.url);
+            PyErr_Format(PyExc_RuntimeError, "the Agent's address is not a URL we know: %.200s",
+                         config.upload.url);
         else if (err != VG_OK)
             PyErr_Format(PyExc_RuntimeError, "the profiler could not start (%s)", vg_err_name(err));
     }
@@ -134,10 +138,8 @@ static PyObject *py_stop(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "|d:stop", &timeout_s))
         return NULL;
     int64_t timeout_ns = (int64_t)(clamp(timeout_s, 0, 3600) * 1e9);
-    Py_BEGIN_ALLOW_THREADS
-    vg_core_stop(timeout_ns);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS vg_core_stop(timeout_ns);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *py_running(PyObject *self, PyObject *unused)
@@ -166,7 +168,8 @@ static PyObject *py_thread_name(PyObject *self, PyObject *args)
         return NULL;
     if (thread_id == 0 && ident == (unsigned long)pthread_self())
         thread_id = vg_os_thread_id();
-    vg_core_name_thread(ident, thread_id, (struct vg_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)});
+    vg_core_name_thread(ident, thread_id,
+                        (struct vg_slice){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)});
     Py_DECREF(bytes);
     Py_RETURN_NONE;
 }
@@ -174,10 +177,8 @@ static PyObject *py_thread_name(PyObject *self, PyObject *args)
 static PyObject *py_fork_before(PyObject *self, PyObject *unused)
 {
     (void)self, (void)unused;
-    Py_BEGIN_ALLOW_THREADS
-    vg_core_before_fork();
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS vg_core_before_fork();
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *py_fork_parent(PyObject *self, PyObject *unused)
@@ -199,14 +200,14 @@ static PyObject *py_info(PyObject *self, PyObject *unused)
     struct vg_core_info info = vg_core_get_info();
     const struct vg_upload_counters *u = &info.upload;
     (void)self, (void)unused;
-    return Py_BuildValue("{s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:i}", "running", info.is_running ? Py_True : Py_False,
-                         "windows", (unsigned long long)info.windows, "uploads_sent", (unsigned long long)u->sent,
-                         "uploads_retried", (unsigned long long)u->retried, "uploads_refused",
-                         (unsigned long long)u->refused, "uploads_dropped", (unsigned long long)u->dropped_oldest,
-                         "encode_failed", (unsigned long long)u->failed_encode, "output_failed",
-                         (unsigned long long)u->failed_output, "bytes_sent", (unsigned long long)u->bytes,
-                         "upload_cpu_ns", (unsigned long long)u->cpu_ns, "uploads_queued", (unsigned)u->queued,
-                         "last_status", u->last_status);
+    return Py_BuildValue(
+        "{s:O,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:i}", "running", info.is_running ? Py_True : Py_False,
+        "windows", (unsigned long long)info.windows, "uploads_sent", (unsigned long long)u->sent,
+        "uploads_retried", (unsigned long long)u->retried, "uploads_refused", (unsigned long long)u->refused,
+        "uploads_dropped", (unsigned long long)u->dropped_oldest, "encode_failed",
+        (unsigned long long)u->failed_encode, "output_failed", (unsigned long long)u->failed_output,
+        "bytes_sent", (unsigned long long)u->bytes, "upload_cpu_ns", (unsigned long long)u->cpu_ns,
+        "uploads_queued", (unsigned)u->queued, "last_status", u->last_status);
 }
 
 #if PY_MAJOR_VERSION >= 3
@@ -228,14 +229,11 @@ static PyObject *py_next_upload(PyObject *self, PyObject *args)
     vg_buf_init(&type, 1024, NULL);
     int64_t timeout_ns = (int64_t)(clamp(timeout_s, 0, 3600) * 1e9);
     enum vg_err err;
-    Py_BEGIN_ALLOW_THREADS
-    err = vg_core_next_upload(timeout_ns, &body, &type, &seq);
-    Py_END_ALLOW_THREADS
-    if (err == VG_OK)
-        result = Py_BuildValue(BYTES_AND_TEXT, body.data, (Py_ssize_t)body.len, type.data, (Py_ssize_t)type.len,
-                               (unsigned long long)seq);
-    else
-        result = (Py_INCREF(Py_None), Py_None);
+    Py_BEGIN_ALLOW_THREADS err = vg_core_next_upload(timeout_ns, &body, &type, &seq);
+    Py_END_ALLOW_THREADS if (err == VG_OK) result =
+        Py_BuildValue(BYTES_AND_TEXT, body.data, (Py_ssize_t)body.len, type.data, (Py_ssize_t)type.len,
+                      (unsigned long long)seq);
+    else result = (Py_INCREF(Py_None), Py_None);
     vg_buf_release(&body);
     vg_buf_release(&type);
     return result;
@@ -252,15 +250,15 @@ static PyObject *py_upload_done(PyObject *self, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "verdict is 0 (accepted), 1 (retry) or 2 (refused)");
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    vg_core_upload_done(seq, (enum vg_upload_verdict)verdict);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS vg_core_upload_done(seq, (enum vg_upload_verdict)verdict);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
-    {"start", py_start, METH_VARARGS, "start(config): profile this process. RuntimeError(reason) where that cannot be."},
-    {"stop", py_stop, METH_VARARGS, "stop(timeout_s=2.0): stop, and send what is left for at most that long."},
+    {"start", py_start, METH_VARARGS,
+     "start(config): profile this process. RuntimeError(reason) where that cannot be."},
+    {"stop", py_stop, METH_VARARGS,
+     "stop(timeout_s=2.0): stop, and send what is left for at most that long."},
     {"running", py_running, METH_NOARGS, "running() -> bool"},
     {"thread_name", py_thread_name, METH_VARARGS,
      "thread_name(ident, native_id, name): native_id 0 is the caller's own, or not known."},
@@ -268,8 +266,10 @@ static PyMethodDef methods[] = {
     {"fork_parent", py_fork_parent, METH_NOARGS, "Starts them again in the parent."},
     {"fork_child", py_fork_child, METH_NOARGS, "Forgets the parent's profile in the child."},
     {"info", py_info, METH_NOARGS, "info() -> dict of counters"},
-    {"next_upload", py_next_upload, METH_VARARGS, "next_upload(timeout_s) -> (body, content_type, seq) or None"},
-    {"upload_done", py_upload_done, METH_VARARGS, "upload_done(seq, verdict): 0 accepted, 1 retry, 2 refused"},
+    {"next_upload", py_next_upload, METH_VARARGS,
+     "next_upload(timeout_s) -> (body, content_type, seq) or None"},
+    {"upload_done", py_upload_done, METH_VARARGS,
+     "upload_done(seq, verdict): 0 accepted, 1 retry, 2 refused"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -278,8 +278,15 @@ static PyMethodDef methods[] = {
 
 #if PY_MAJOR_VERSION >= 3
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "ddtrace.profiling._core", "The native profiler.", -1, methods,
-                                    NULL,                  NULL,                      NULL,                   NULL};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
+                                    "ddtrace.profiling._core",
+                                    "The native profiler.",
+                                    -1,
+                                    methods,
+                                    NULL,
+                                    NULL,
+                                    NULL,
+                                    NULL};
 
 EXPORTED PyMODINIT_FUNC PyInit__core(void)
 {

@@ -1,7 +1,7 @@
 /* What the profiler asks of the operating system: threads, CPU clocks and safe reads of our own memory.
  *
- * One header, one file per system (os_linux.c, os_macos.c). Every function may be called from any thread, never needs
- * the GIL and never installs a signal handler.
+ * One header, one file per system (os_linux.c, os_macos.c). Every function may be called from any thread,
+ * never needs the GIL and never installs a signal handler.
  */
 #ifndef VG_PROFILER_OS_OS_H
 #define VG_PROFILER_OS_OS_H
@@ -16,8 +16,8 @@
 /* The kernel's id of the calling thread. */
 int32_t vg_os_thread_id(void);
 
-/* CPU time used so far by the thread of this process with that kernel id. VG_ERR_NOT_FOUND where there is none: the
- * id, unlike a pthread_t, may be of a thread that is dead. About 130 ns. */
+/* CPU time used so far by the thread of this process with that kernel id. VG_ERR_NOT_FOUND where there is
+ * none: the id, unlike a pthread_t, may be of a thread that is dead. About 130 ns. */
 enum vg_err vg_os_thread_cpu_ns(int32_t thread_id, int64_t *cpu_ns) VG_MUST_USE;
 int64_t vg_os_own_cpu_ns(void);     /* of the calling thread */
 int64_t vg_os_process_cpu_ns(void); /* of the whole process, dead threads included */
@@ -33,18 +33,19 @@ struct vg_os_span {
     size_t len; /* bytes */
 };
 #define VG_OS_MAX_SPANS 512
-/* Copies n ≤ VG_OS_MAX_SPANS spans one behind the other into `to` in one system call. Returns how many bytes were copied
- * from the front: a span that is not mapped ends the copy. */
+/* Copies n ≤ VG_OS_MAX_SPANS spans one behind the other into `to` in one system call. Returns how many bytes
+ * were copied from the front: a span that is not mapped ends the copy. */
 size_t vg_os_read_spans(const struct vg_os_span *spans, size_t n, void *to);
 
 /* After fork, in the child: what we remembered of the process is stale. */
 void vg_os_after_fork(void);
 
-/* Where a pthread_t keeps the kernel's thread id, in bytes from its start: found by looking for our own in two
- * threads. VG_ERR_UNSUPPORTED where it cannot be found. */
+/* Where a pthread_t keeps the kernel's thread id, in bytes from its start: found by looking for our own in
+ * two threads. VG_ERR_UNSUPPORTED where it cannot be found. */
 enum vg_err vg_os_thread_id_offset(size_t *offset) VG_MUST_USE;
 
 /* A thread of ours: blocks all signals, small stack, named for `top`; joined by the caller. */
-enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *ctx) VG_MUST_USE;
+enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
+                               void *ctx) VG_MUST_USE;
 
 #endif

@@ -51,8 +51,9 @@ static int64_t read_clock(clockid_t clock)
 
 enum vg_err vg_os_thread_cpu_ns(int32_t thread_id, int64_t *cpu_ns)
 {
-    /* The kernel's own encoding of "scheduler clock of thread N" (include/linux/posix-timers.h): it checks that
-     * the thread is of this process. pthread_getcpuclockid would follow a pthread_t that may be freed memory. */
+    /* The kernel's own encoding of "scheduler clock of thread N" (include/linux/posix-timers.h): it checks
+     * that the thread is of this process. pthread_getcpuclockid would follow a pthread_t that may be freed
+     * memory. */
     clockid_t clock = (clockid_t)((~(unsigned)thread_id << 3) | 6u);
     struct timespec t;
     if (clock_gettime(clock, &t) != 0)
@@ -164,8 +165,8 @@ enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)
     if (pthread_attr_init(&attr) != 0)
         return VG_ERR_NOMEM;
     pthread_attr_setstacksize(&attr, STACK_BYTES);
-    /* The mask is inherited: blocked here for the moment of creation, so the new thread never runs a handler of
-     * the program's. */
+    /* The mask is inherited: blocked here for the moment of creation, so the new thread never runs a handler
+     * of the program's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(thread, &attr, run, ctx);

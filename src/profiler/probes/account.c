@@ -1,13 +1,14 @@
 /* See account.h.
  *
- * Wall time since the last look goes to the stack that is found now: looks come at uneven times, so this is unbiased. Two
- * exceptions. A thread that had not moved until the last tick was certainly still where it was until then. And after a
- * long interval (nothing ran, ticks were put off) a thread that woke is given the new stack only for the time that it can
- * have been there; otherwise the interval, which is long because the thread slept, would count for what it does awake.
+ * Wall time since the last look goes to the stack that is found now: looks come at uneven times, so this is
+ * unbiased. Two exceptions. A thread that had not moved until the last tick was certainly still where it was
+ * until then. And after a long interval (nothing ran, ticks were put off) a thread that woke is given the new
+ * stack only for the time that it can have been there; otherwise the interval, which is long because the
+ * thread slept, would count for what it does awake.
  *
- * CPU time can only have been used by code that was on a CPU. Where the thread is running while we read it (its clock
- * advances meanwhile) the time belongs to the stack found; where it has just stopped, to the stack that was found running
- * before; else it waits until the thread is next found running.
+ * CPU time can only have been used by code that was on a CPU. Where the thread is running while we read it
+ * (its clock advances meanwhile) the time belongs to the stack found; where it has just stopped, to the stack
+ * that was found running before; else it waits until the thread is next found running.
  */
 #include "profiler/probes/account.h"
 
@@ -28,8 +29,8 @@ static int64_t min_ns(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-enum vg_err vg_account_init(struct vg_account *account, const struct vg_sampler_config *config, int64_t period_ns,
-                            struct vg_reader *reader, struct vg_names *names)
+enum vg_err vg_account_init(struct vg_account *account, const struct vg_sampler_config *config,
+                            int64_t period_ns, struct vg_reader *reader, struct vg_names *names)
 {
     account->config = config;
     account->period_ns = period_ns;
@@ -65,7 +66,8 @@ static void name_thread(struct vg_account *account, struct vg_thread *thread)
         vg_os_thread_kernel_name(thread->ref.thread_id, kernel_name);
         text = vg_slice_of(kernel_name);
     }
-    thread->window_thread = vg_window_add_thread(account->window, thread->ref.ident, thread->ref.thread_id, text);
+    thread->window_thread =
+        vg_window_add_thread(account->window, thread->ref.ident, thread->ref.thread_id, text);
 }
 
 /* Writes what the thread did in its stack up to end_ns. */
@@ -90,7 +92,8 @@ static void flush(struct vg_account *account, struct vg_thread *thread, int64_t 
     thread->run_count = 0;
 }
 
-static void enter(struct vg_account *account, struct vg_thread *thread, uint32_t stack, bool is_cut, int64_t since_ns)
+static void enter(struct vg_account *account, struct vg_thread *thread, uint32_t stack, bool is_cut,
+                  int64_t since_ns)
 {
     if (thread->has_stack && (thread->stack != stack || thread->is_cut != is_cut))
         flush(account, thread, since_ns);
@@ -131,10 +134,12 @@ static void on_lost_count(void *ctx)
 static uint32_t identify(struct vg_account *account, struct vg_thread *thread, bool *is_cut)
 {
     struct vg_window_counts *counts = &account->window->counts;
-    /* After the capture and before the look-up: code that died in between is not mistaken for what replaced it. */
+    /* After the capture and before the look-up: code that died in between is not mistaken for what replaced
+     * it. */
     vg_reader_dead_code(account->reader, on_dead_code, on_lost_count, account);
     counts->stacks_captured++;
-    if (thread->has_stack && thread->resolved_in == account->generation && vg_thread_has_frames(thread, &account->raw)) {
+    if (thread->has_stack && thread->resolved_in == account->generation &&
+        vg_thread_has_frames(thread, &account->raw)) {
         *is_cut = thread->is_cut;
         return thread->stack;
     }
@@ -162,10 +167,12 @@ static int64_t share_of_new(const struct vg_account *account, const struct vg_th
     return is_running ? awake : awake + (at_most - awake) / 2;
 }
 
-static void ascribe(struct vg_account *account, struct vg_thread *thread, int64_t now_ns, int64_t cpu_ns, bool is_running)
+static void ascribe(struct vg_account *account, struct vg_thread *thread, int64_t now_ns, int64_t cpu_ns,
+                    bool is_running)
 {
     int64_t wall_ns = now_ns - thread->accounted_ns, interval_ns = now_ns - account->last_tick_ns;
-    int64_t wall_new_ns = share_of_new(account, thread, wall_ns, cpu_ns, is_running, interval_ns), cpu_new_ns = 0;
+    int64_t wall_new_ns = share_of_new(account, thread, wall_ns, cpu_ns, is_running, interval_ns),
+            cpu_new_ns = 0;
     bool is_cut;
     thread->run_wall_ns += wall_ns - wall_new_ns;
     /* A machine with one CPU never shows a thread running while we look: half of the time is proof enough. */
@@ -210,7 +217,8 @@ static void move(struct vg_account *account, struct vg_thread *thread, int64_t n
         thread->pending_cpu_ns += cpu_ns;
         return;
     }
-    bool is_running = vg_os_thread_cpu_ns(thread->ref.thread_id, &clock_ns) == VG_OK && clock_ns != thread->cpu_ns;
+    bool is_running =
+        vg_os_thread_cpu_ns(thread->ref.thread_id, &clock_ns) == VG_OK && clock_ns != thread->cpu_ns;
     ascribe(account, thread, now_ns, cpu_ns, is_running);
 }
 
@@ -250,7 +258,8 @@ void vg_account_sweep(struct vg_account *account, int64_t now_ns)
         if (!thread->is_active)
             look(account, thread, now_ns);
         else if (vg_os_thread_cpu_ns(thread->ref.thread_id, &clock_ns) == VG_OK) {
-            /* Already seen in this tick: only its clock, so that what it used since is not taken for foreign. */
+            /* Already seen in this tick: only its clock, so that what it used since is not taken for foreign.
+             */
             account->known_cpu_ns += clock_ns - thread->cpu_ns;
             thread->pending_cpu_ns += clock_ns - thread->cpu_ns;
             thread->cpu_ns = clock_ns;
@@ -268,8 +277,9 @@ static void on_born(void *ctx, struct vg_thread *thread)
         account->threads_are_stale = true;
     bool is_newborn = account->has_begun && clock_ns <= since_ns + BIRTH_SLACK_NS;
     thread->cpu_ns = is_newborn ? 0 : clock_ns;
-    thread->accounted_ns = account->has_begun ? account->last_tick_ns + (since_ns - min_ns(since_ns, clock_ns))
-                                              : account->last_tick_ns;
+    thread->accounted_ns = account->has_begun
+                               ? account->last_tick_ns + (since_ns - min_ns(since_ns, clock_ns))
+                               : account->last_tick_ns;
     vg_threads_activate(&account->threads, thread);
 }
 
@@ -346,7 +356,8 @@ static void add_own(struct vg_account *account, enum vg_location_id location, in
 static void add_rest(struct vg_account *account, int64_t now_ns)
 {
     struct vg_window_counts *counts = &account->window->counts;
-    int64_t helpers_ns = account->config->helpers_cpu_ns(account->config->ctx) - account->helpers_cpu_start_ns;
+    int64_t helpers_ns =
+        account->config->helpers_cpu_ns(account->config->ctx) - account->helpers_cpu_start_ns;
     counts->process_cpu_ns = vg_os_process_cpu_ns() - account->process_cpu_start_ns;
     int64_t own_ns = counts->sampler_cpu_ns + helpers_ns;
     int64_t rest_ns = counts->process_cpu_ns - own_ns - account->ascribed_cpu_ns;
@@ -381,7 +392,8 @@ struct vg_window *vg_account_swap(struct vg_account *account, int64_t now_ns)
     struct vg_window *next, *full = account->window;
     if (account->symbols->is_full && vg_symbols_new(NULL, &symbols) != VG_OK)
         return NULL;
-    if (vg_window_new(symbols ? symbols : account->symbols, account->config->has_timeline, NULL, &next) != VG_OK) {
+    if (vg_window_new(symbols ? symbols : account->symbols, account->config->has_timeline, NULL, &next) !=
+        VG_OK) {
         vg_symbols_unref(symbols);
         return NULL;
     }

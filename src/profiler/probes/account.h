@@ -1,5 +1,5 @@
-/* What a look at a thread means for the profile: which stack its wall and CPU time since the last look belong to.
- * Sampler only. */
+/* What a look at a thread means for the profile: which stack its wall and CPU time since the last look belong
+ * to. Sampler only. */
 #ifndef VG_PROFILER_PROBES_ACCOUNT_H
 #define VG_PROFILER_PROBES_ACCOUNT_H
 
@@ -17,13 +17,13 @@ struct vg_account {
     int64_t period_ns;
 
     bool has_begun;
-    bool threads_are_stale;     /* a thread turned out to be gone: read the list again */
-    int64_t last_tick_ns;       /* monotonic */
-    int64_t known_cpu_ns;       /* used by Python threads since we know them, dead ones included */
-    uint32_t generation;        /* of code addresses: changes when one that we knew died */
+    bool threads_are_stale; /* a thread turned out to be gone: read the list again */
+    int64_t last_tick_ns;   /* monotonic */
+    int64_t known_cpu_ns;   /* used by Python threads since we know them, dead ones included */
+    uint32_t generation;    /* of code addresses: changes when one that we knew died */
     uint32_t names_version;
     int64_t names_checked_ns;
-    int64_t utc_offset_ns;      /* UTC minus monotonic */
+    int64_t utc_offset_ns; /* UTC minus monotonic */
 
     /* since the window began */
     int64_t ascribed_cpu_ns;
@@ -34,8 +34,8 @@ struct vg_account {
     struct vg_resolver resolver;
 };
 
-enum vg_err vg_account_init(struct vg_account *account, const struct vg_sampler_config *config, int64_t period_ns,
-                            struct vg_reader *reader, struct vg_names *names) VG_MUST_USE;
+enum vg_err vg_account_init(struct vg_account *account, const struct vg_sampler_config *config,
+                            int64_t period_ns, struct vg_reader *reader, struct vg_names *names) VG_MUST_USE;
 void vg_account_release(struct vg_account *account);
 
 /* From now on time counts. */

@@ -1,4 +1,5 @@
-/* See sampler.h. When to look (this file), at which threads (threads.c), and what is made of it (account.c). */
+/* See sampler.h. When to look (this file), at which threads (threads.c), and what is made of it (account.c).
+ */
 #include "profiler/probes/sampler.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 #include "profiler/os/os.h"
 #include "profiler/probes/account.h"
 
-/* When nothing has run for so many ticks, the next one is put off further and further: a wake-up costs 11 – 24 µs of CPU
- * whatever it then does. 50 ms: an idle program costs less than 0.05 % of a core. */
+/* When nothing has run for so many ticks, the next one is put off further and further: a wake-up costs 11 –
+ * 24 µs of CPU whatever it then does. 50 ms: an idle program costs less than 0.05 % of a core. */
 #define IDLE_TICKS_BEFORE_BACKOFF 20u
 #define MAX_IDLE_INTERVAL_NS      (50 * VG_NS_PER_MS)
 /* CPU time that nobody we know has used, before all clocks are read to find out who did. */
@@ -34,15 +35,15 @@ struct vg_sampler {
     int64_t refreshed_ns;
     unsigned hasty_refreshes;
     unsigned idle_ticks;
-    double tick_cost_ns; /* running mean of our CPU time per tick */
-    int64_t own_cpu_ns;  /* our clock at the end of the last tick */
+    double tick_cost_ns;       /* running mean of our CPU time per tick */
+    int64_t own_cpu_ns;        /* our clock at the end of the last tick */
     int64_t own_cpu_before_ns; /* of threads of ours that were joined */
-    int64_t absorbed_ns; /* CPU of the process that is known to be of no Python thread */
+    int64_t absorbed_ns;       /* CPU of the process that is known to be of no Python thread */
     uint64_t random;
 };
 
-enum vg_err vg_sampler_new(const struct vg_sampler_config *config, struct vg_reader *reader, struct vg_names *names,
-                           struct vg_sampler **out)
+enum vg_err vg_sampler_new(const struct vg_sampler_config *config, struct vg_reader *reader,
+                           struct vg_names *names, struct vg_sampler **out)
 {
     struct vg_sampler *sampler = vg_alloc_zeroed(NULL, 1, sizeof *sampler);
     if (!sampler)
@@ -93,7 +94,8 @@ static void refresh(struct vg_sampler *sampler, int64_t now_ns)
 
 static bool wants_refresh(struct vg_sampler *sampler, int64_t now_ns)
 {
-    return now_ns - sampler->refreshed_ns >= REFRESH_NS || vg_reader_threads_changed(sampler->account.reader) ||
+    return now_ns - sampler->refreshed_ns >= REFRESH_NS ||
+           vg_reader_threads_changed(sampler->account.reader) ||
            (sampler->hasty_refreshes > 0 && sampler->hasty_refreshes < MAX_HASTY_REFRESHES);
 }
 
@@ -130,8 +132,8 @@ static uint64_t next_random(struct vg_sampler *sampler)
     return sampler->random * UINT64_C(2685821657736338717);
 }
 
-/* The time to the next tick: jittered ± 50 % around the period, against lockstep with the program; longer while nothing
- * runs; longer where ticks cost more than the budget allows. */
+/* The time to the next tick: jittered ± 50 % around the period, against lockstep with the program; longer
+ * while nothing runs; longer where ticks cost more than the budget allows. */
 static int64_t interval_ns(struct vg_sampler *sampler)
 {
     double mean = (double)sampler->period_ns;
@@ -232,7 +234,8 @@ void vg_sampler_stop(struct vg_sampler *sampler)
         return;
     /* On the caller's thread, so what this costs is the caller's: a last look, then the hand-over. */
     int64_t now = vg_clock_monotonic_ns(NULL), before = vg_os_own_cpu_ns();
-    sampler->own_cpu_before_ns -= before; /* own_cpu() adds this thread's clock: only what we use from here counts */
+    sampler->own_cpu_before_ns -=
+        before; /* own_cpu() adds this thread's clock: only what we use from here counts */
     tick(sampler, now);
     finish_window(sampler, now);
     sampler->own_cpu_before_ns += before;

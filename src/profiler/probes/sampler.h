@@ -1,8 +1,8 @@
-/* The sampler: a thread that looks at all Python threads about DD_PROFILING_SAMPLE_HZ times a second and never takes the
- * GIL. Produces windows.
+/* The sampler: a thread that looks at all Python threads about DD_PROFILING_SAMPLE_HZ times a second and
+ * never takes the GIL. Produces windows.
  *
- * Legal order: new, start, then (pause, resume)*, stop, free. start and resume make the thread, pause and stop join it. In
- * a forked child free is enough (nothing of it lives on: pause comes before fork).
+ * Legal order: new, start, then (pause, resume)*, stop, free. start and resume make the thread, pause and
+ * stop join it. In a forked child free is enough (nothing of it lives on: pause comes before fork).
  */
 #ifndef VG_PROFILER_PROBES_SAMPLER_H
 #define VG_PROFILER_PROBES_SAMPLER_H
@@ -29,8 +29,8 @@ struct vg_sampler_config {
 struct vg_sampler;
 
 /* Borrows reader and names. */
-enum vg_err vg_sampler_new(const struct vg_sampler_config *config, struct vg_reader *reader, struct vg_names *names,
-                           struct vg_sampler **sampler) VG_MUST_USE;
+enum vg_err vg_sampler_new(const struct vg_sampler_config *config, struct vg_reader *reader,
+                           struct vg_names *names, struct vg_sampler **sampler) VG_MUST_USE;
 enum vg_err vg_sampler_start(struct vg_sampler *sampler) VG_MUST_USE;
 /* Joins the thread, within some 100 µs; all state is kept. */
 void vg_sampler_pause(struct vg_sampler *sampler);

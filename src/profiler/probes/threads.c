@@ -1,4 +1,5 @@
-/* See threads.h. A refresh costs one copy of a thread state per thread (about 0.4 µs); all else is O(1) or O(slots). */
+/* See threads.h. A refresh costs one copy of a thread state per thread (about 0.4 µs); all else is O(1) or
+ * O(slots). */
 #include "profiler/probes/threads.h"
 
 #include <string.h>
@@ -66,7 +67,8 @@ static bool is_same(const struct vg_thread_ref *a, const struct vg_thread_ref *b
     return a->tstate == b->tstate && a->id == b->id && a->ident == b->ident && a->thread_id == b->thread_id;
 }
 
-void vg_threads_remove(struct vg_threads *threads, struct vg_thread *thread, const struct vg_threads_events *events)
+void vg_threads_remove(struct vg_threads *threads, struct vg_thread *thread,
+                       const struct vg_threads_events *events)
 {
     events->died(events->ctx, thread);
     uint64_t number = (uint64_t)(thread - threads->slots), *at;
@@ -85,7 +87,8 @@ void vg_threads_remove(struct vg_threads *threads, struct vg_thread *thread, con
     threads->free++;
 }
 
-static void add(struct vg_threads *threads, const struct vg_thread_ref *ref, const struct vg_threads_events *events)
+static void add(struct vg_threads *threads, const struct vg_thread_ref *ref,
+                const struct vg_threads_events *events)
 {
     uint64_t *by_tstate, *by_id;
     bool is_new;
@@ -127,7 +130,8 @@ static size_t list(struct vg_threads *threads, struct vg_reader *reader, bool *c
     }
 }
 
-bool vg_threads_refresh(struct vg_threads *threads, struct vg_reader *reader, const struct vg_threads_events *events)
+bool vg_threads_refresh(struct vg_threads *threads, struct vg_reader *reader,
+                        const struct vg_threads_events *events)
 {
     bool complete, all_started = true;
     size_t n = list(threads, reader, &complete);

@@ -40,12 +40,12 @@ struct vg_thread {
 
 struct vg_threads {
     struct vg_thread *slots;
-    uint32_t n, cap;          /* slots used at some time; allocated */
-    uint32_t free;            /* slots that were used and are not */
-    uint32_t *active;         /* numbers of slots */
+    uint32_t n, cap;  /* slots used at some time; allocated */
+    uint32_t free;    /* slots that were used and are not */
+    uint32_t *active; /* numbers of slots */
     uint32_t n_active;
-    struct vg_map by_tstate;  /* address of the thread state → slot */
-    struct vg_map by_id;      /* kernel thread id → slot */
+    struct vg_map by_tstate; /* address of the thread state → slot */
+    struct vg_map by_id;     /* kernel thread id → slot */
     struct vg_thread_ref *listing;
     size_t listing_cap;
     uint32_t listings;
@@ -60,11 +60,14 @@ struct vg_threads_events {
     void *ctx;
 };
 
-/* Takes over the interpreter's list as it is now. False where it could not be read whole: come again at the next tick. */
-bool vg_threads_refresh(struct vg_threads *threads, struct vg_reader *reader, const struct vg_threads_events *events);
+/* Takes over the interpreter's list as it is now. False where it could not be read whole: come again at the
+ * next tick. */
+bool vg_threads_refresh(struct vg_threads *threads, struct vg_reader *reader,
+                        const struct vg_threads_events *events);
 
 /* Empties the slot of a thread that is known to be gone. */
-void vg_threads_remove(struct vg_threads *threads, struct vg_thread *thread, const struct vg_threads_events *events);
+void vg_threads_remove(struct vg_threads *threads, struct vg_thread *thread,
+                       const struct vg_threads_events *events);
 
 void vg_threads_activate(struct vg_threads *threads, struct vg_thread *thread);
 /* Takes those out of the active list that are no longer is_active. */

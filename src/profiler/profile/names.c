@@ -39,7 +39,8 @@ static struct vg_name *add(struct vg_names *names, uint64_t ident)
     bool is_new;
     if (!names->free && names->n == names->cap) {
         uint32_t cap = names->cap ? names->cap * 2 : 32;
-        struct vg_name *bigger = cap > MAX_NAMES ? NULL : vg_alloc_resize(NULL, names->entries, cap * sizeof *bigger);
+        struct vg_name *bigger =
+            cap > MAX_NAMES ? NULL : vg_alloc_resize(NULL, names->entries, cap * sizeof *bigger);
         if (!bigger)
             return NULL;
         names->entries = bigger;

@@ -1,4 +1,5 @@
-/* Names of threads, as Python tells them: written by the threads themselves (GIL held), read by the sampler. Bounded. */
+/* Names of threads, as Python tells them: written by the threads themselves (GIL held), read by the sampler.
+ * Bounded. */
 #ifndef VG_PROFILER_PROFILE_NAMES_H
 #define VG_PROFILER_PROFILE_NAMES_H
 

@@ -35,7 +35,8 @@ void vg_window_free(struct vg_window *window)
 }
 
 /* Room for one more item; false without. */
-static bool make_room(struct vg_window *window, void **items, uint32_t n, uint32_t *cap, size_t item_bytes, uint32_t limit)
+static bool make_room(struct vg_window *window, void **items, uint32_t n, uint32_t *cap, size_t item_bytes,
+                      uint32_t limit)
 {
     if (n < *cap)
         return true;
@@ -50,10 +51,11 @@ static bool make_room(struct vg_window *window, void **items, uint32_t n, uint32
     return true;
 }
 
-uint32_t vg_window_add_thread(struct vg_window *window, uint64_t ident, int32_t thread_id, struct vg_slice name)
+uint32_t vg_window_add_thread(struct vg_window *window, uint64_t ident, int32_t thread_id,
+                              struct vg_slice name)
 {
-    if (!make_room(window, (void **)&window->threads, window->n_threads, &window->threads_cap, sizeof *window->threads,
-                   VG_WINDOW_MAX_THREADS))
+    if (!make_room(window, (void **)&window->threads, window->n_threads, &window->threads_cap,
+                   sizeof *window->threads, VG_WINDOW_MAX_THREADS))
         return UINT32_MAX;
     struct vg_window_thread *thread = &window->threads[window->n_threads];
     memset(thread, 0, sizeof *thread);

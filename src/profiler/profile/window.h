@@ -1,7 +1,8 @@
 /* One upload's worth of samples: filled by the sampler, then handed over whole, so that a swap stops nobody.
  *
  * Two kinds of sample lie in it: those with the time they ended, one behind the other, and, once
- * VG_WINDOW_MAX_SAMPLES of these are there or where no timeline is wanted, merged ones without a time. One owner at a time.
+ * VG_WINDOW_MAX_SAMPLES of these are there or where no timeline is wanted, merged ones without a time. One
+ * owner at a time.
  */
 #ifndef VG_PROFILER_PROFILE_WINDOW_H
 #define VG_PROFILER_PROFILE_WINDOW_H
@@ -59,8 +60,8 @@ struct vg_window {
     struct vg_window_thread *threads;
     uint32_t n_threads, threads_cap;
     bool has_timeline;
-    int64_t start_ns, end_ns; /* UTC */
-    int64_t period_ns;        /* aimed at */
+    int64_t start_ns, end_ns;      /* UTC */
+    int64_t period_ns;             /* aimed at */
     uint32_t n_codes, n_locations; /* of symbols, when the window was sealed */
     struct vg_window_counts counts;
     const struct vg_alloc *alloc;
@@ -72,12 +73,15 @@ enum vg_err vg_window_new(struct vg_symbols *symbols, bool has_timeline, const s
 void vg_window_free(struct vg_window *window); /* NULL is allowed */
 
 /* The number of a new thread entry, to be used in samples; UINT32_MAX where there is no room. */
-uint32_t vg_window_add_thread(struct vg_window *window, uint64_t ident, int32_t thread_id, struct vg_slice name);
+uint32_t vg_window_add_thread(struct vg_window *window, uint64_t ident, int32_t thread_id,
+                              struct vg_slice name);
 
-/* No more samples: from here on another thread may own the window while the sampler goes on filling symbols. */
+/* No more samples: from here on another thread may own the window while the sampler goes on filling symbols.
+ */
 void vg_window_seal(struct vg_window *window, int64_t end_ns);
 
-/* Never fails visibly: without room the sample's time goes, without memory the sample, and either is counted. */
+/* Never fails visibly: without room the sample's time goes, without memory the sample, and either is counted.
+ */
 void vg_window_add(struct vg_window *window, const struct vg_sample *sample);
 
 #endif

@@ -1,23 +1,26 @@
 /* See resolve.h.
  *
- * A thread that runs while it is read may return from the leaf and call something else into the same memory, so that the
- * capture joins frames that never called one another. What can be seen of that, from the root to the leaf:
+ * A thread that runs while it is read may return from the leaf and call something else into the same memory,
+ * so that the capture joins frames that never called one another. What can be seen of that, from the root to
+ * the leaf:
  *   - a frame whose code object is none (freed, or never set up);
  *   - an instruction outside of its code;
  *   - on the data stack frames lie one behind the other: a caller must end where its callee begins.
- * The stack is cut at the first of them, and the rest towards the leaf is left out. Dropping or repeating the sample instead
- * would favour functions that run long without a call.
+ * The stack is cut at the first of them, and the rest towards the leaf is left out. Dropping or repeating the
+ * sample instead would favour functions that run long without a call.
  */
 #include "profiler/stacks/resolve.h"
 
 /* Whether `callee`, nearer the leaf, can stand on `caller`, both in the same chunk of the data stack. */
-static bool can_stand_on(const struct vg_raw_frame *callee, const struct vg_raw_frame *caller, uint32_t caller_bytes)
+static bool can_stand_on(const struct vg_raw_frame *callee, const struct vg_raw_frame *caller,
+                         uint32_t caller_bytes)
 {
     return caller_bytes == 0 || caller->address + caller_bytes == callee->address;
 }
 
 /* The frame nearest to the root that is sound together with all below it: frames[result …] are. */
-static uint32_t first_sound(struct vg_resolver *resolver, struct vg_symbols *symbols, const struct vg_raw_stack *raw)
+static uint32_t first_sound(struct vg_resolver *resolver, struct vg_symbols *symbols,
+                            const struct vg_raw_stack *raw)
 {
     const struct vg_raw_frame *below = NULL; /* the last one in a chunk */
     uint32_t below_bytes = 0;
@@ -65,5 +68,6 @@ void vg_resolve(struct vg_resolver *resolver, struct vg_symbols *symbols, const 
     if (resolved->is_truncated && resolved->n > 0)
         resolved->locations[resolved->n++] = VG_LOCATION_TRUNCATED;
     if (resolved->n == 0)
-        resolved->locations[resolved->n++] = resolved->is_cut ? VG_LOCATION_UNREADABLE : VG_LOCATION_NO_PYTHON;
+        resolved->locations[resolved->n++] =
+            resolved->is_cut ? VG_LOCATION_UNREADABLE : VG_LOCATION_NO_PYTHON;
 }

@@ -6,9 +6,9 @@
 #include "profiler/stacks/symbols.h"
 
 struct vg_resolved {
-    uint32_t n; /* at least 1 */
-    bool is_cut;       /* the leaf end is missing: what was there contradicted the rest */
-    bool is_truncated; /* the root end is missing: too deep */
+    uint32_t n;                            /* at least 1 */
+    bool is_cut;                           /* the leaf end is missing: what was there contradicted the rest */
+    bool is_truncated;                     /* the root end is missing: too deep */
     uint32_t locations[VG_MAX_FRAMES + 1]; /* leaf first */
 };
 

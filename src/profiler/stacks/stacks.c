@@ -5,7 +5,8 @@
 
 #include "profiler/stacks/symbols.h"
 
-/* Two different stacks under one 64-bit hash are expected once in 10^9 windows; the next keys are tried then. */
+/* Two different stacks under one 64-bit hash are expected once in 10^9 windows; the next keys are tried then.
+ */
 #define MAX_COLLISIONS 4u
 
 enum vg_err vg_stacks_init(struct vg_stacks *stacks, const struct vg_alloc *alloc)
@@ -72,7 +73,8 @@ uint32_t vg_stacks_put(struct vg_stacks *stacks, const uint32_t *locations, uint
             return (uint32_t)*value;
     }
     uint32_t at = stacks->start[stacks->n];
-    if (!grow(stacks->alloc, &stacks->start, &stacks->start_cap, (uint64_t)stacks->n + 2, VG_STACKS_MAX + 1) ||
+    if (!grow(stacks->alloc, &stacks->start, &stacks->start_cap, (uint64_t)stacks->n + 2,
+              VG_STACKS_MAX + 1) ||
         !grow(stacks->alloc, &stacks->locations, &stacks->locations_cap, (uint64_t)at + n,
               VG_STACKS_MAX_BYTES / sizeof *locations)) {
         vg_map_remove(&stacks->by_hash, key);

@@ -1,5 +1,5 @@
-/* Stacks of one window: a run of location ids → a dense stack id. Bounded; what does not fit is the visible stack
- * VG_STACK_OVERFLOW. One owner at a time. O(frames) a look-up. */
+/* Stacks of one window: a run of location ids → a dense stack id. Bounded; what does not fit is the visible
+ * stack VG_STACK_OVERFLOW. One owner at a time. O(frames) a look-up. */
 #ifndef VG_PROFILER_STACKS_STACKS_H
 #define VG_PROFILER_STACKS_STACKS_H
 

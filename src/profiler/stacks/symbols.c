@@ -2,7 +2,8 @@
 #include "profiler/stacks/symbols.h"
 
 static const char *const own_names[VG_LOCATION_FIRST_REAL] = {
-    "[too many functions]", "[unreadable stack]", "[truncated stack]", "[unattributed]", "[profiler]", "[no Python frame]",
+    "[too many functions]", "[unreadable stack]", "[truncated stack]",
+    "[unattributed]",       "[profiler]",         "[no Python frame]",
 };
 
 static enum vg_err add_code(struct vg_symbols *symbols, const struct vg_code *code, uint32_t *id)
@@ -149,8 +150,8 @@ static int32_t line_of(const struct vg_code *code, int64_t instr_offset)
 {
     int32_t line = 0;
     if (instr_offset >= 0 && instr_offset <= INT32_MAX)
-        line = vg_linetab_line(vg_reader_linetab(), (const uint8_t *)code->lines.data, code->lines.len, code->first_line,
-                               (int32_t)instr_offset);
+        line = vg_linetab_line(vg_reader_linetab(), (const uint8_t *)code->lines.data, code->lines.len,
+                               code->first_line, (int32_t)instr_offset);
     return line > 0 ? line : code->first_line;
 }
 
@@ -160,7 +161,8 @@ uint32_t vg_symbols_locate(struct vg_symbols *symbols, uint32_t code, int64_t in
     uint32_t id;
     bool is_new;
     uint64_t high = (uint64_t)code << 32;
-    uint64_t key = high | (instr_offset >= 0 && instr_offset < UINT32_MAX ? (uint32_t)instr_offset : UINT32_MAX);
+    uint64_t key =
+        high | (instr_offset >= 0 && instr_offset < UINT32_MAX ? (uint32_t)instr_offset : UINT32_MAX);
     by_instr = vg_map_find(&symbols->by_instr, key);
     if (by_instr)
         return (uint32_t)*by_instr;
