@@ -66,9 +66,7 @@ def render(files: dict[str, bytes]) -> str:
             arrays.append(c_array(gzip_name, packed))
             packed_tag, packed_slice = f'"\\"{tag}-gzip\\""', c_slice(gzip_name)
         kind = CONTENT_TYPES[Path(path).suffix]
-        rows.append(
-            f'    {{"{path}", "{kind}", "\\"{tag}\\"", {packed_tag},\n     {c_slice(plain_name)}, {packed_slice}}},\n'
-        )
+        rows.append(f'    {{"{path}", "{kind}", "\\"{tag}\\"", {packed_tag},\n     {c_slice(plain_name)}, {packed_slice}}},\n')
     table = "const struct vg_page_file vg_page_files[] = {\n" + "".join(rows) + "};\n"
     count = f"const size_t vg_page_file_count = {len(rows)};\n"
     head = '/* Written by tools/embed_page.py. */\n#include "vigil/api/page_files.h"\n\n'

@@ -95,6 +95,7 @@ export function Explore() {
   }, [q, type]);
 
   const { data } = flame;
+  const isEmpty = data?.profiles === 0 && data.types.length === 0;
   return (
     <div className={styles.view}>
       <div className={styles.side} data-open={isRailOpen}>
@@ -108,7 +109,7 @@ export function Explore() {
             </Button>
           </span>
           <QueryBar q={q} onSearch={onSearch} />
-          {data && data.profiles > 0 && <Downloads q={q} range={range} type={type} />}
+          {data && !isEmpty && <Downloads q={q} range={range} type={type} />}
         </div>
         {flame.isError && data && <ErrorBar error={flame.error} onRetry={retry} />}
         {flame.isError && !data && (
@@ -117,7 +118,7 @@ export function Explore() {
           </div>
         )}
         {flame.isPending && <Loading />}
-        {data && data.profiles === 0 && (
+        {isEmpty && (
           <div className={styles.empty}>
             <EmptyNotice
               q={q}
@@ -126,7 +127,7 @@ export function Explore() {
             />
           </div>
         )}
-        {data && data.profiles > 0 && (
+        {data && !isEmpty && (
           <Tabs.Root className={styles.panel} value={type} onValueChange={onType} activationMode="manual">
             <Tabs.List className={styles.tabs} aria-label="Profile types">
               {tabTypes(data.types, type).map((each) => (

@@ -76,7 +76,10 @@ export const TopTable = memo(function TopTable({
 }: Props) {
   const scroll = useRef<HTMLDivElement>(null);
   const all = useMemo(
-    () => top(flame, root).map((row): NamedRow => ({ ...row, name: functionText(flame, row.fn).name })),
+    () =>
+      top(flame, root)
+        .map((row): NamedRow => ({ ...row, name: functionText(flame, row.fn).name }))
+        .sort((a, b) => b.total - a.total || (a.name < b.name ? -1 : 1)), // the order of equals
     [flame, root],
   );
   const data = useMemo(() => (found ? all.filter((row) => at(found.functions, row.fn) === 1) : all), [all, found]);

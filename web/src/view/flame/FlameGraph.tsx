@@ -128,34 +128,36 @@ export function FlameGraph({ flame, colours, root, selected, highlight, found, o
   const selectedBox = selected === null ? null : boxOf(flame, root, size.width, selected);
   const hoverBox = hover && boxOf(flame, root, size.width, hover.node);
   return (
-    <div
-      ref={scroll}
-      className={old ? `${styles.scroll} ${styles.old}` : styles.scroll}
-      role="treegrid"
-      tabIndex={0}
-      aria-label="Flame graph"
-      aria-busy={old}
-      aria-readonly="true"
-      aria-activedescendant={twinRowId(selected ?? root)}
-      onScroll={draw}
-      onKeyDown={onKeyDown}
-      onMouseLeave={() => setHover(null)}
-      onMouseMove={(event) => {
-        const node = nodeUnder(event);
-        setHover(node === null ? null : { node, x: event.clientX, y: event.clientY });
-      }}
-      onClick={(event) => {
-        const node = nodeUnder(event);
-        if (node !== null) onZoom(node);
-      }}
-    >
-      <div className={styles.tall} style={{ height: Math.max(size.height, flame.depth * rowHeight + 8) }}>
-        <canvas ref={canvas} className={styles.canvas} style={{ height: size.height }} aria-hidden="true" />
-        {hoverBox && <div className={`${styles.mark} ${styles.hover}`} style={hoverBox} />}
-        {selectedBox && <div className={`${styles.mark} ${styles.selected}`} style={selectedBox} />}
+    <>
+      <div
+        ref={scroll}
+        className={old ? `${styles.scroll} ${styles.old}` : styles.scroll}
+        role="treegrid"
+        tabIndex={0}
+        aria-label="Flame graph"
+        aria-busy={old}
+        aria-readonly="true"
+        aria-activedescendant={twinRowId(selected ?? root)}
+        onScroll={draw}
+        onKeyDown={onKeyDown}
+        onMouseLeave={() => setHover(null)}
+        onMouseMove={(event) => {
+          const node = nodeUnder(event);
+          setHover(node === null ? null : { node, x: event.clientX, y: event.clientY });
+        }}
+        onClick={(event) => {
+          const node = nodeUnder(event);
+          if (node !== null) onZoom(node);
+        }}
+      >
+        <div className={styles.tall} style={{ height: Math.max(size.height, flame.depth * rowHeight + 8) }}>
+          <canvas ref={canvas} className={styles.canvas} style={{ height: size.height }} aria-hidden="true" />
+          {hoverBox && <div className={`${styles.mark} ${styles.hover}`} style={hoverBox} />}
+          {selectedBox && <div className={`${styles.mark} ${styles.selected}`} style={selectedBox} />}
+        </div>
+        <Twin flame={flame} node={selected ?? root} />
       </div>
-      <Twin flame={flame} node={selected ?? root} />
       {hover && <Tip flame={flame} node={hover.node} root={root} x={hover.x} y={hover.y} />}
-    </div>
+    </>
   );
 }

@@ -9,7 +9,7 @@ import {
   tableFeatures,
   useTable,
 } from '@tanstack/react-table';
-import { useEffect, useMemo } from 'react';
+import { Fragment, useEffect, useMemo } from 'react';
 import { fetchServices } from '../../api/client';
 import { parseSort, type ServiceRow, serviceRows, writeSort } from '../../model/services';
 import { narrowed } from '../../model/terms';
@@ -54,9 +54,9 @@ function Chips({ values }: { values: readonly string[] }) {
   return (
     <>
       {shown.map((value) => (
-        <span key={value} className={styles.chip}>
-          {value}
-        </span>
+        <Fragment key={value}>
+          <span className={styles.chip}>{value}</span>{' '}
+        </Fragment>
       ))}
       {values.length > shown.length && <span className={styles.muted}>+{values.length - shown.length}</span>}
     </>

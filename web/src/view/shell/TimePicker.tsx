@@ -117,7 +117,7 @@ export function TimePicker({ range, onChange }: Props) {
             <Button
               key={preset.from}
               aria-pressed={preset.from === range.from && preset.to === range.to}
-              aria-label={rangeLabel(preset, now)}
+              title={rangeLabel(preset, now)}
               onClick={() => choose(preset)}
             >
               {preset.from.slice(4)}
