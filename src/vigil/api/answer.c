@@ -8,7 +8,7 @@
 
 enum {
     WORTH_GZIP_BYTES = 1400, /* less fits one packet anyway */
-    GZIP_LEVEL = 3,
+    GZIP_LEVEL = 1, /* a flame graph of 50,000 nodes: 3.5 ms and 187 KB; level 6 takes 16 ms for 160 KB */
     MAX_NAME_BYTES = 64,
 };
 
