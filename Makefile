@@ -44,7 +44,7 @@ web/dist/index.html: $(PAGE_SOURCES) web/node_modules/.installed | need-build
 	@touch $@
 
 web/node_modules/.installed: web/package-lock.json | need-build
-	@tools/step 'page: packages' npm --prefix web ci
+	@tools/step 'page: packages' npm --prefix web ci --prefer-offline --no-audit --no-fund
 	@touch $@
 
 run: need-run build
