@@ -10,6 +10,7 @@
 #include "profiler/upload/outfile.h"
 #include "profiler/upload/policy.h"
 #include "profiler/upload/queue.h"
+#include "profiler/upload/thread.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ struct vg_upload {
     pthread_cond_t wake; /* for the thread and next: something to do, or stop */
     pthread_cond_t idle; /* for flush and free: the queue, an attempt, the thread or a waiter has changed */
     pthread_t thread;
+    int32_t thread_id; /* the kernel's; 0 until the thread has begun */
     bool running;
     bool stopping;
     bool sending;    /* the thread is in an exchange */
@@ -227,6 +229,7 @@ static void *upload_thread(void *arg)
 
     vg_descriptors_own();
     vg_lock_take(&up->lock);
+    up->thread_id = vg_thread_id();
     while (!up->stopping) {
         struct vg_upload_entry *entry = vg_upload_queue_raw(&up->queue);
         if (entry) {
@@ -288,6 +291,7 @@ void vg_upload_pause(struct vg_upload *up)
     vg_lock_give(&up->lock);
     pthread_join(up->thread, NULL);
     vg_lock_take(&up->lock);
+    vg_thread_wait_gone(up->thread_id);
     up->running = false;
     up->stopping = false;
     atomic_store(&up->cancel, false);
