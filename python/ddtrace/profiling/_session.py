@@ -197,11 +197,18 @@ def add_finalizer(session):
 
 def new_runtime_id():
     """A random UUID; the module uuid would cost more to import than all else."""
-    digits = bytearray(os.urandom(16))
+    digits = bytearray(random_bytes(16))
     digits[6] = digits[6] & 0x0F | 0x40
     digits[8] = digits[8] & 0x3F | 0x80
     text = "".join("%02x" % digit for digit in digits)
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def random_bytes(n):
+    if sys.version_info[0] > 2:
+        return os.urandom(n)
+    with open("/dev/urandom", "rb", 0) as f:  # os.urandom of 2.7 leaves its descriptor open in the program
+        return f.read(n)
 
 
 def mixed():
