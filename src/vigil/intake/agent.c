@@ -28,7 +28,8 @@ static void number(struct vg_buf *out, const char *name, uint64_t value)
     vg_buf_printf(out, "\"%s\":%llu", name, (unsigned long long)value);
 }
 
-/* Only what we really take is listed: clients send what an Agent lists. */
+/* Clients send what an Agent lists, so of what is thrown away only one is listed: without it the hosted
+ * product's client prints a warning into its program's stderr. */
 static void info(void *ctx, struct vg_http_exchange *x)
 {
     struct vg_intake *intake = ctx;
@@ -41,10 +42,9 @@ static void info(void *ctx, struct vg_http_exchange *x)
     vg_buf_json_string(&out, vg_slice_of(intake->config.version));
     vg_buf_text(&out, ",\"git_commit\":");
     vg_buf_json_string(&out, vg_slice_of(intake->config.git_commit));
-    vg_buf_text(
-        &out,
-        ",\"endpoints\":[\"/profiling/v1/input\",\"/info\"],\"feature_flags\":[],\"client_drop_p0s\":false,"
-        "\"config\":{");
+    vg_buf_text(&out, ",\"endpoints\":[\"/profiling/v1/input\",\"/info\",\"/debugger/v1/"
+                      "diagnostics\"],\"feature_flags\":[],\"client_drop_p0s\":false,"
+                      "\"config\":{");
     number(&out, "max_request_bytes", VG_INTAKE_BODY_BYTES);
     vg_buf_text(&out, "},\"vigil\":{");
     number(&out, "profiles_stored", counts.stored);
@@ -68,9 +68,8 @@ static const struct {
     {"/v0.7/traces", discard_traces},        {"/v1.0/traces", discard_traces},
     {"/v0.6/stats", discard_other},          {"/v0.7/config", discard_other},
     {"/v0.1/pipeline_stats", discard_other}, {"/telemetry/proxy/*", discard_other},
-    {"/evp_proxy/*", discard_other},
-    {"/debugger/v1/*", discard_other},       {"/dogstatsd/v2/proxy", discard_other},
-    {"/tracer_flare/v1", discard_other},
+    {"/evp_proxy/*", discard_other},         {"/debugger/*", discard_other},
+    {"/dogstatsd/v2/proxy", discard_other},  {"/tracer_flare/v1", discard_other},
 };
 
 size_t vg_agent_routes(struct vg_intake *intake, struct vg_http_route *out, size_t cap)

@@ -14,10 +14,11 @@
 #include "pprof/read.h"
 #include "vigil/model/profile.h"
 
-#define VG_PROFILE_LIMIT_BYTES ((size_t)256 << 20) /* the profile's memory; as much again while it is built  \
-                                                    */
-#define VG_PROFILE_NAME_BYTES     ((size_t)4096)   /* of a function, file, label or type */
-#define VG_PROFILE_TAG_BYTES      ((size_t)1024)   /* of a tag's name or value */
+#define VG_PROFILE_LIMIT_BYTES                                                                               \
+    ((size_t)256 << 20)                          /* the profile's memory; as much again while it is built    \
+                                                  */
+#define VG_PROFILE_NAME_BYTES     ((size_t)4096) /* of a function, file, label or type */
+#define VG_PROFILE_TAG_BYTES      ((size_t)1024) /* of a tag's name or value */
 #define VG_PROFILE_INTERNAL_BYTES ((size_t)16 << 10)
 
 struct vg_profile_source {
