@@ -310,7 +310,7 @@ def test_no_data_is_an_empty_answer(full: Server, server: Server, path: str) -> 
 @pytest.mark.parametrize(
     "asked, parameter, why",
     [
-        ({"q": "env:(prod"}, "q", "not closed, at character 1"),
+        ({"q": "env:(prod"}, "q", "not closed, at character 5"),
         ({"q": "service:"}, "q", "value is missing after the colon, at character 9"),
         ({"q": "a " * 101}, "q", "100 terms"),
         ({"q": "(" * 17 + "a" + ")" * 17}, "q", "nested too deeply"),

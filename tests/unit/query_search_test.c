@@ -176,6 +176,7 @@ static void bad_searches_say_what_and_where(void **state)
         {"a(b)", "parenthesis in the middle", 2},
         {"(a", "not closed", 1},
         {"a (b (c)", "not closed", 3},
+        {"env:(prod OR dev", "not closed", 5},
         {"a)", "never opened", 2},
         {"()", "term is missing", 2},
         {"(", "term is missing", 2},

@@ -1,8 +1,8 @@
 /* A page of profiles: which ones come next, in order of (start, id).
  *
- * O(profiles of the selection), newest first O(page) as a rule: the store visits the newest end first. Memory O(limit). A cursor
- * is the last profile of the page before: profiles that arrive or go in between neither repeat nor shift
- * others.
+ * O(profiles of the selection), newest first O(page) as a rule: the store visits the newest end first. Memory
+ * O(limit). A cursor is the last profile of the page before: profiles that arrive or go in between neither
+ * repeat nor shift others.
  */
 #ifndef VG_VIGIL_QUERY_LISTING_H
 #define VG_VIGIL_QUERY_LISTING_H

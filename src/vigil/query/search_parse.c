@@ -230,7 +230,7 @@ static enum vg_err parse_named(struct parser *parser, struct vg_search_field fie
         return fail(parser, VG_ERR_MALFORMED, "a value is missing after the colon", value_at);
     *is_group = text.data[value_at] == '(';
     if (*is_group)
-        return open_group(parser, (struct pending){VG_SEARCH_OP_GROUP, at, field});
+        return open_group(parser, (struct pending){VG_SEARCH_OP_GROUP, value_at, field});
     enum vg_err err = scan_word(parser, false, &value, &quoted);
     return err ? err : add_term(parser, field, value, at);
 }
