@@ -6,7 +6,7 @@ import { downloadAddress } from '../../api/client';
 import type { Flame } from '../../model/flame';
 import { defaultRange, type Range, resolveRange } from '../../model/time';
 import { defaultType, tabTypes, typeHelp, typeLabel } from '../../model/types';
-import { cores, count, duration, quantity } from '../../model/units';
+import { cores, count, duration, percent, quantity } from '../../model/units';
 import { Button, LinkButton } from '../parts/Button';
 import { Actions, EmptyNotice, ErrorBar, ErrorNotice, Loading, Notice } from '../parts/Notice';
 import styles from './Explore.module.css';
@@ -31,7 +31,23 @@ function Summary({ flame }: { flame: Flame }) {
       <span title="The profiles' lengths together">
         <b>{duration(flame.duration_ns)}</b> watched
       </span>
+      <Overhead flame={flame} />
     </p>
+  );
+}
+
+/** What the profiler says of itself: what it cost, and how many samples are less than whole. */
+function Overhead({ flame }: { flame: Flame }) {
+  const { profiler_cpu_ns: own = 0, samples = 0, ...counts } = flame.internal;
+  if (own <= 0 || flame.duration_ns <= 0) return null;
+  const flaws = ['cut', 'truncated', 'unreadable', 'dropped', 'lost']
+    .map((flaw) => [counts[`samples_${flaw}`] ?? 0, flaw] as const)
+    .filter(([number]) => number > 0)
+    .map(([number, flaw]) => `, ${count(number)} ${flaw}`);
+  return (
+    <span title={`The profiler's own CPU time ÷ time watched. ${count(samples)} samples${flaws.join('')}.`}>
+      <b>{percent(own, flame.duration_ns)}</b> of a core for profiling
+    </span>
   );
 }
 

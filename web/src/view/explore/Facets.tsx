@@ -2,7 +2,7 @@
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query';
 import { memo, useState } from 'react';
 import { fetchTags } from '../../api/client';
-import type { Tag, TagValue } from '../../api/shapes';
+import type { Tag, Tags, TagValue } from '../../api/shapes';
 import { chosenValues, mentions, searchName, stateOf, toggle, usedTags, withoutTag } from '../../model/terms';
 import { type Range, resolveRange } from '../../model/time';
 import { count } from '../../model/units';
@@ -26,7 +26,8 @@ function useTags(q: string, range: Range): Tag[] {
     queryFn: ({ signal }: { signal: AbortSignal }) =>
       fetchTags({ q: search, ...resolveRange(range, Date.now()) }, signal),
     placeholderData: keepPreviousData,
-    refetchInterval: refreshEvery(range, false),
+    refetchInterval: (query: { state: { data: Tags | undefined } }) =>
+      refreshEvery(range, query.state.data?.profiles === 0),
   });
   const all = useQuery(options(q)).data?.tags ?? [];
   const used = usedTags(q);

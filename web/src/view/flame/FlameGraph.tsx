@@ -1,7 +1,7 @@
 // The flame graph: a canvas in a scrolling box, the marks over it, the pointer and the keys.
 import { type KeyboardEvent, type MouseEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { Found } from '../../model/find';
-import { at, type Flame, type Step, stepFrom } from '../../model/flame';
+import { at, type Flame, frameKey, type Step, stepFrom } from '../../model/flame';
 import { nodeAt } from '../../model/layout';
 import styles from './FlameGraph.module.css';
 import { Painter, rowHeight } from './painter';
@@ -22,6 +22,7 @@ interface Props {
 }
 
 interface Hover {
+  flame: Flame;
   node: number;
   x: number;
   y: number;
@@ -92,16 +93,24 @@ export function FlameGraph({ flame, colours, root, selected, highlight, found, o
     }, [draw]),
   );
 
-  // What was zoomed into comes into sight with two of its callers above it, and so does what is selected by a key.
+  // What was zoomed into comes into sight with two of its callers above it, and so does what is selected by a key. A
+  // refresh that changes neither leaves the scrolling alone.
+  const shown = useRef({ root: '', selected: '' });
   useLayoutEffect(() => {
-    setHover(null);
+    const key = frameKey(flame, root);
     const box = scroll.current;
+    if (!box || key === shown.current.root) return;
+    shown.current.root = key;
+    setHover(null);
     const top = at(flame.level, root) * rowHeight;
-    if (box && (top < box.scrollTop || top > box.scrollTop + box.clientHeight / 3)) box.scrollTop = top - 2 * rowHeight;
+    if (top < box.scrollTop || top > box.scrollTop + box.clientHeight / 3) box.scrollTop = top - 2 * rowHeight;
   }, [flame, root]);
   useLayoutEffect(() => {
+    const key = selected === null ? '' : frameKey(flame, selected);
     const box = scroll.current;
-    if (!box || selected === null) return;
+    if (!box || key === shown.current.selected) return;
+    shown.current.selected = key;
+    if (selected === null) return;
     const top = at(flame.level, selected) * rowHeight;
     if (top < box.scrollTop) box.scrollTop = top;
     else if (top + rowHeight > box.scrollTop + box.clientHeight) box.scrollTop = top + rowHeight - box.clientHeight;
@@ -126,7 +135,8 @@ export function FlameGraph({ flame, colours, root, selected, highlight, found, o
   };
 
   const selectedBox = selected === null ? null : boxOf(flame, root, size.width, selected);
-  const hoverBox = hover && boxOf(flame, root, size.width, hover.node);
+  const hovered = hover?.flame === flame ? hover : null; // not a frame of before a refresh
+  const hoverBox = hovered && boxOf(flame, root, size.width, hovered.node);
   return (
     <>
       <div
@@ -143,7 +153,7 @@ export function FlameGraph({ flame, colours, root, selected, highlight, found, o
         onMouseLeave={() => setHover(null)}
         onMouseMove={(event) => {
           const node = nodeUnder(event);
-          setHover(node === null ? null : { node, x: event.clientX, y: event.clientY });
+          setHover(node === null ? null : { flame, node, x: event.clientX, y: event.clientY });
         }}
         onClick={(event) => {
           const node = nodeUnder(event);
@@ -157,7 +167,7 @@ export function FlameGraph({ flame, colours, root, selected, highlight, found, o
         </div>
         <Twin flame={flame} node={selected ?? root} />
       </div>
-      {hover && <Tip flame={flame} node={hover.node} root={root} x={hover.x} y={hover.y} />}
+      {hovered && <Tip flame={flame} node={hovered.node} root={root} x={hovered.x} y={hovered.y} />}
     </>
   );
 }

@@ -6,6 +6,7 @@ import { ago } from '../../model/units';
 import { Button } from './Button';
 import { Copy } from './Copy';
 import styles from './Notice.module.css';
+import { refreshMs, waitingMs } from './refresh';
 
 export function Notice({ title, children, danger = false }: { title: string; children: ReactNode; danger?: boolean }) {
   return (
@@ -111,7 +112,7 @@ export function EmptyNotice({ q, onClearFilters, onShow }: EmptyProps) {
   const newest = useQuery({
     queryKey: ['newest'],
     queryFn: ({ signal }) => fetchNewest(signal),
-    refetchInterval: 3000,
+    refetchInterval: (query) => (query.state.data ? refreshMs : waitingMs),
     staleTime: 0,
   });
   if (newest.isPending) return null;
