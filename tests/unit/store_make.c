@@ -32,7 +32,8 @@ uint64_t store_random(uint64_t *state)
 void store_program_init(struct store_program *program, const char *service, uint64_t seed, size_t n_nodes,
                         size_t depth)
 {
-    *program = (struct store_program){.service = service, .n_functions = n_nodes / 8 + 4, .n_nodes = n_nodes};
+    *program =
+        (struct store_program){.service = service, .n_functions = n_nodes / 12 + 4, .n_nodes = n_nodes};
     program->n_threads = 6;
     program->min_depth = depth / 3;
     program->parent = calloc(n_nodes, sizeof(uint32_t));
@@ -48,7 +49,7 @@ void store_program_init(struct store_program *program, const char *service, uint
         program->parent[i] = (uint32_t)parent;
         program->depth[i] = program->depth[parent] + 1;
         program->function[i] = (uint32_t)(store_random(&seed) % program->n_functions);
-        program->line[i] = (uint32_t)(store_random(&seed) % 12);
+        program->line[i] = (uint32_t)(store_random(&seed) % 4); /* calls are made on few lines */
     }
 }
 
@@ -276,7 +277,7 @@ static void make_arrays(struct maker *maker)
     for (size_t i = 0; i < maker->program->n_nodes; i++)
         deepest = maker->program->depth[i] > deepest ? maker->program->depth[i] : deepest;
     size_t most_frames =
-        n * deepest < maker->program->n_functions * 12 ? n * deepest : maker->program->n_functions * 12;
+        n * deepest < maker->program->n_functions * 4 ? n * deepest : maker->program->n_functions * 4;
     profile->n_types = wish->n_types;
     profile->types = take(maker, wish->n_types, sizeof *profile->types);
     profile->strings = take(maker, maker->program->n_functions * 2 + 64, sizeof *profile->strings);

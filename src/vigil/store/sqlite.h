@@ -96,7 +96,7 @@ struct vg_sqlite_store {
 /* ---- sqlite_file.c ---- */
 
 /* VG_ERR_FULL: no room on the disk. VG_ERR_MALFORMED: the file is damaged. */
-enum vg_err vg_sqlite_err(sqlite3 *db, int code) VG_MUST_USE;
+enum vg_err vg_sqlite_err(int code) VG_MUST_USE;
 enum vg_err vg_sqlite_exec(sqlite3 *db, const char *sql) VG_MUST_USE;
 enum vg_err vg_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **statement) VG_MUST_USE;
 enum vg_err vg_sqlite_step(sqlite3_stmt *statement, bool *has_row) VG_MUST_USE;
@@ -117,6 +117,8 @@ int64_t vg_block_file_bytes(struct vg_sqlite_store *store, const char *name);
 void vg_block_file_delete(struct vg_sqlite_store *store, const char *name);
 void vg_block_file_set_aside(struct vg_sqlite_store *store, const char *name);
 enum vg_err vg_directory_sync(struct vg_sqlite_store *store) VG_MUST_USE;
+/* Whether there is no room for a MiB more. */
+bool vg_disk_is_full(struct vg_sqlite_store *store);
 
 /* ---- sqlite_blocks.c ---- */
 

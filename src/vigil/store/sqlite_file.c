@@ -16,6 +16,9 @@
 #define PATH_SIZE 4096
 /* How long a connection waits for another's short exclusive moments (recovery of the WAL at opening). */
 #define BUSY_MS 10000
+/* One process owns the directory, so the index of a WAL may lie in its memory: no -shm file, which a full
+ * disk would not let readers make, and no memory map of a file. */
+#define VFS "unix-excl"
 /* No row of ours is larger. */
 #define ROW_LIMIT_BYTES (512 << 20)
 
@@ -41,9 +44,8 @@ static const char schema[] =
 
 /* ---- errors ---- */
 
-enum vg_err vg_sqlite_err(sqlite3 *db, int code)
+enum vg_err vg_sqlite_err(int code)
 {
-    int reason = db ? sqlite3_system_errno(db) : errno;
     switch (code & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -65,9 +67,7 @@ enum vg_err vg_sqlite_err(sqlite3 *db, int code)
             return VG_ERR_NOMEM;
         if (code == SQLITE_IOERR_SHORT_READ)
             return VG_ERR_MALFORMED;
-        return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? VG_ERR_FULL : VG_ERR_IO;
-    case SQLITE_CANTOPEN:
-        return reason == ENOSPC || reason == EDQUOT ? VG_ERR_FULL : VG_ERR_IO;
+        return VG_ERR_IO; /* perhaps of a quota: see vg_disk_is_full */
     default:
         return VG_ERR_IO;
     }
@@ -75,19 +75,19 @@ enum vg_err vg_sqlite_err(sqlite3 *db, int code)
 
 enum vg_err vg_sqlite_exec(sqlite3 *db, const char *sql)
 {
-    return vg_sqlite_err(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
+    return vg_sqlite_err(sqlite3_exec(db, sql, NULL, NULL, NULL));
 }
 
 enum vg_err vg_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **statement)
 {
-    return vg_sqlite_err(db, sqlite3_prepare_v2(db, sql, -1, statement, NULL));
+    return vg_sqlite_err(sqlite3_prepare_v2(db, sql, -1, statement, NULL));
 }
 
 enum vg_err vg_sqlite_step(sqlite3_stmt *statement, bool *has_row)
 {
     int code = sqlite3_step(statement);
     *has_row = code == SQLITE_ROW;
-    return vg_sqlite_err(sqlite3_db_handle(statement), code);
+    return vg_sqlite_err(code);
 }
 
 struct vg_slice vg_sqlite_blob(sqlite3_stmt *statement, int column)
@@ -146,11 +146,25 @@ enum vg_err vg_directory_sync(struct vg_sqlite_store *store)
     return errno == ENOSPC || errno == EDQUOT ? VG_ERR_FULL : VG_ERR_IO;
 }
 
+/* SQLite knows ENOSPC, and calls a quota or a limit on the size of files an I/O error whose errno it may have
+ * lost. */
+#define PROBE_BYTES ((off_t)1 << 20)
+
+bool vg_disk_is_full(struct vg_sqlite_store *store)
+{
+    static const char name[] = "probe.new";
+    int fd = openat(store->directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int failed = fd < 0 ? errno : posix_fallocate(fd, 0, PROBE_BYTES);
+    if (fd >= 0)
+        close(fd);
+    unlinkat(store->directory_fd, name, 0);
+    return failed == ENOSPC || failed == EDQUOT || failed == EFBIG;
+}
+
 static enum vg_err open_database(const char *path, int flags, sqlite3 **db)
 {
     sqlite3 *opened = NULL;
-    enum vg_err err =
-        vg_sqlite_err(opened, sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, NULL));
+    enum vg_err err = vg_sqlite_err(sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, VFS));
     if (!opened)
         return VG_ERR_NOMEM;
     sqlite3_extended_result_codes(opened, 1);
@@ -183,7 +197,7 @@ static enum vg_err fill_new_file(const char *path)
     if (!err)
         err = vg_sqlite_exec(db, "COMMIT; PRAGMA journal_mode=WAL;");
     int code = sqlite3_close(db); /* moves everything into the file and removes the WAL */
-    return err ? err : vg_sqlite_err(NULL, code);
+    return err ? err : vg_sqlite_err(code);
 }
 
 static enum vg_err sync_file(struct vg_sqlite_store *store, const char *name)

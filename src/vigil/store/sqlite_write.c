@@ -165,6 +165,8 @@ static void commit_day(struct vg_sqlite_store *store, uint32_t day, struct vg_wr
         err = commit_once(store, day, writes, n);
     if (err == VG_ERR_MALFORMED || err == VG_ERR_LIMIT)
         err = VG_ERR_IO;
+    if (err == VG_ERR_IO && vg_disk_is_full(store))
+        err = VG_ERR_FULL;
     if (err)
         vg_store_notice(store, "%zu profiles could not be stored: %s", n,
                         store->is_over_disk_bound ? "the bound on disk space is reached"
