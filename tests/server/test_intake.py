@@ -313,7 +313,6 @@ def head(length: int, more: str = "") -> bytes:
 
 
 def test_half_open_clients_do_no_harm(shared: Server, service: str) -> None:
-    assert raw(shared, head(10_000) + b"--", half_close=True) == b""
     good = form(service, PLAIN)
     # One that closes its side after a whole request still gets its answer.
     assert raw(shared, head(len(good), "Connection: close\r\n") + good, half_close=True).startswith(b"HTTP/1.1 200 ")
@@ -336,6 +335,7 @@ def test_slow_clients_are_told_and_cut_off(tmp_path: Path) -> None:
     with Server.start(tmp_path, "--upload-timeout", "2s") as server:
         begin = time.monotonic()
         assert raw(server, head(1000) + b"--").startswith(b"HTTP/1.1 408 ")
+        assert raw(server, head(1000) + b"--", half_close=True).startswith(b"HTTP/1.1 408 ")
         assert raw(server, b"POST /profiling/v1/input HTTP/1.1\r\nHost: loc").startswith(b"HTTP/1.1 408 ")
         for nothing in (b"", b"\0\0\0\0\r\n\r\n"):  # no request was made: nothing is said
             assert raw(server, nothing) == b""

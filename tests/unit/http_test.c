@@ -268,6 +268,29 @@ static void refusals_name_themselves(void **state)
     }
 }
 
+static void a_body_that_follows_a_refusal_is_read_away(void **state)
+{
+    static const char *const heads[] = {
+        "POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
+        "POST /up HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100000\r\n\r\n",
+        "POST /up?refuse=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
+    };
+    char *body = malloc(100001);
+    (void)state;
+    memset(body, 'b', 100000);
+    body[100000] = 0;
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        int fd = dial();
+        assert_answer(fd, heads[i], "}}\n", "HTTP/1.1 4", "Connection: close");
+        say(fd, body);
+        char *rest = hear(fd, NULL);
+        assert_string_equal(rest, "");
+        free(rest);
+        close(fd);
+    }
+    free(body);
+}
+
 static void too_much_is_refused_in_the_middle_and_the_answer_arrives(void **state)
 {
     (void)state;
@@ -486,6 +509,7 @@ int main(void)
         WITH_SERVER(head_has_headers_only),
         WITH_SERVER(pipelined_requests_are_answered_in_order),
         WITH_SERVER(refusals_name_themselves),
+        WITH_SERVER(a_body_that_follows_a_refusal_is_read_away),
         WITH_SERVER(too_much_is_refused_in_the_middle_and_the_answer_arrives),
         WITH_SERVER(a_client_that_leaves_is_abandoned_once),
         WITH_SERVER(a_client_may_leave_while_it_is_suspended),

@@ -183,7 +183,8 @@ static void find_route(struct vg_http_exchange *x)
 
 static size_t body_limit(const struct vg_http_exchange *x)
 {
-    return x->route->max_body_bytes ? x->route->max_body_bytes : DEFAULT_BODY_BYTES;
+    /* Refused requests may have no route, and a body all the same. */
+    return x->route && x->route->max_body_bytes ? x->route->max_body_bytes : DEFAULT_BODY_BYTES;
 }
 
 static void refuse_size(struct vg_http_exchange *x)
