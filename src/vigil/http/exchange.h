@@ -40,7 +40,7 @@ struct vg_http_exchange {
     struct vg_target target;
     struct vg_slice path_param;
     enum vg_phase phase;
-    bool is_unix;
+    bool is_unix, is_listed;
     uint64_t request_bytes;
 
     struct vg_lock lock;                /* of what follows: */

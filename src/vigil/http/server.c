@@ -53,6 +53,7 @@ static void set_deadline(struct vg_http_exchange *x, int64_t deadline_ns)
         atomic_store(&x->watched->deadline_ns, deadline_ns);
 }
 
+/* Listed is what vg_http_stop waits for: requests whose headers are complete. */
 static void list_add(struct vg_http_server *server, struct vg_http_exchange *x)
 {
     vg_lock_take(&server->lock);
@@ -60,11 +61,14 @@ static void list_add(struct vg_http_server *server, struct vg_http_exchange *x)
     if (x->next)
         x->next->previous = x;
     server->exchanges = x;
+    x->is_listed = true;
     vg_lock_give(&server->lock);
 }
 
 static void list_remove(struct vg_http_server *server, struct vg_http_exchange *x)
 {
+    if (!x->is_listed)
+        return;
     vg_lock_take(&server->lock);
     if (x->next)
         x->next->previous = x->previous;
@@ -119,7 +123,6 @@ static void *on_target(void *cls, const char *raw_target, struct MHD_Connection 
     x->mhd = mhd;
     x->is_unix = listener->address.is_unix;
     x->watched = watched_of(mhd);
-    list_add(listener->server, x);
     return x;
 }
 
@@ -224,6 +227,7 @@ static enum MHD_Result on_headers(struct vg_http_exchange *x, const char *method
 
     snprintf(x->method, sizeof x->method, "%s", method);
     x->phase = VG_PHASE_BODY;
+    list_add(x->server, x);
     set_deadline(x, vg_clock_monotonic_ns(NULL) + x->server->config.stall_ns);
     MHD_get_connection_values(x->mhd, MHD_HEADER_KIND, check_header, &check);
     check.has_body |= check.content_length > 0;
