@@ -632,8 +632,9 @@ static void test_dictionaries_that_do_not_fit_into_memory_together(void **state)
         store_program_init(&programs[i], names[i], i, 2000, 30);
     }
     for (uint64_t seed = 1; seed <= 64; seed++) {
-        struct store_wish wish = {
-            .seed = seed, .end_ns = BED_NOON_NS + (int64_t)seed, .n_rows = 200, .n_types = 10};
+        struct store_wish wish = {.seed = seed, .n_rows = 200, .n_types = 10};
+        wish.end_ns = BED_NOON_NS + (int64_t)seed * VG_NS_PER_S;
+        wish.start_ns = wish.end_ns - 60 * VG_NS_PER_S;
         assert_int_equal(bed_store(&bed, store_make(&programs[seed % 8], &wish)), VG_OK);
         assert_int_equal(bed_store(&memory, store_make(&programs[seed % 8], &wish)), VG_OK);
     }
