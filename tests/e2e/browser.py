@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 FLAGS = [
     "--headless",
@@ -22,6 +22,8 @@ FLAGS = [
     "--disable-sync",
 ]
 NAMES = ["chromium", "chromium-browser", "google-chrome"]
+
+PATIENCE_MS = 15_000  # for whatever must come to be seen, on a busy machine
 
 Scheme = Literal["light", "dark"]
 
@@ -36,6 +38,7 @@ def executable() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield browser
@@ -71,7 +74,7 @@ def tab(browser: Browser, origin: str, scheme: Scheme = "light", width: int = 14
         viewport={"width": width, "height": height}, color_scheme=scheme, timezone_id="UTC", reduced_motion="reduce"
     )
     opened = Tab(context.new_page(), origin)
-    opened.page.set_default_timeout(15_000)
+    opened.page.set_default_timeout(PATIENCE_MS)
     opened.page.on("console", opened.on_console)
     opened.page.on("pageerror", lambda error: opened.problems.append(f"thrown: {error}"))
     opened.page.on("request", opened.on_request)

@@ -195,6 +195,8 @@ def test_the_keyboard_walks_zooms_and_takes_back(tab: browsers.Tab) -> None:
 
 def test_the_graph_follows_the_window(tab: browsers.Tab) -> None:
     page = explore(tab)
+    graph = page.get_by_role("treegrid", name="Flame graph")
+    assert graph.evaluate("graph => graph.scrollHeight === graph.clientHeight")  # all of it fits: nothing scrolls
     for width in (1000, 1600):
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_function("() => { const c = document.querySelector('canvas'); return c.width === c.clientWidth }")
@@ -255,6 +257,9 @@ def test_the_search_can_be_typed(tab: browsers.Tab) -> None:
     search.press("Enter")
     views.expect_place(page, q="host:web-* -service:shop")
     views.expect_functions(page, ["poll", "main"])
+    search.fill("version:1.1")
+    page.get_by_role("button", name="Search", exact=True).click()
+    views.expect_functions(page, ["query", "handle", "main"])
 
 
 def test_a_search_that_makes_no_sense_is_explained(browser: Browser, shop: Server) -> None:
@@ -355,6 +360,9 @@ def test_no_profile_yet_gives_the_command_and_shows_the_first_one(browser: Brows
         truth.send(empty.url)
         expect(page.get_by_text("No profile yet")).to_be_hidden(timeout=8_000)
         expect(page.get_by_role("link", name="shop") if path == "/" else page.locator("canvas")).to_be_visible()
+        if path == "/explore":
+            tags = page.get_by_role("region", name="Tags")
+            expect(tags.get_by_role("button", name=re.compile("^shop"))).to_be_visible(timeout=8_000)
         assert tab.problems == [] and tab.foreign == []
 
 

@@ -20,8 +20,12 @@ export function QueryBar({ q, onSearch }: { q: string; onSearch: (q: string) => 
         spellCheck={false}
         autoComplete="off"
         onChange={(event) => setText(event.target.value)}
-        onBlur={() => onSearch(text.trim())}
       />
+      {text.trim() !== q && (
+        <Button look="main" type="submit">
+          Search
+        </Button>
+      )}
       {q !== '' && (
         <Button look="quiet" onClick={() => onSearch('')}>
           Clear filters
