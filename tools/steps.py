@@ -5,17 +5,21 @@ A failed step does not stop the ones after it, so that one run shows everything 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = ROOT / "build" / "log"
 SHOWN_LINES = 60
+GRACE_S = 20
 
 
 @dataclass(frozen=True)
@@ -55,24 +59,7 @@ def run(step: Step) -> bool:
     began = time.monotonic()
     print(f"  {step.name} …", end="\n" if step.live else " ", flush=True)
     with log.open("wb") as out:
-        target = None if step.live else out
-        try:
-            done = subprocess.run(
-                step.command,
-                cwd=ROOT,
-                env=tools_environment(step.env),
-                stdin=subprocess.DEVNULL,
-                stdout=target,
-                stderr=subprocess.STDOUT if target else None,
-                check=False,
-            )
-            code = done.returncode
-        except OSError as error:
-            out.write(f"{error}\n".encode())
-            code = 127
-        except KeyboardInterrupt:
-            print(f"\n  {step.name}: ended by you")
-            sys.exit(130)
+        code = call(step, None if step.live else out.fileno())
     took = time.monotonic() - began
     if code == 0:
         print(f"  {step.name}: ok ({took:.0f} s)" if step.live else f"ok ({took:.0f} s)", flush=True)
@@ -81,6 +68,33 @@ def run(step: Step) -> bool:
     if not step.live:
         show_end(log)
     return False
+
+
+def call(step: Step, out: int | None) -> int:
+    """The command's exit status. When we are told to end, it is told too, and gets time to tidy up after itself."""
+    error = subprocess.STDOUT if out is not None else None
+    env = tools_environment(step.env)
+    try:
+        process = subprocess.Popen(step.command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=error)
+    except OSError as problem:
+        os.write(2 if out is None else out, f"{problem}\n".encode())
+        return 127
+
+    def end(number: int, frame: FrameType | None) -> None:
+        process.send_signal(signal.SIGINT)  # Ctrl-C reaches the command as well as us; SIGTERM only us
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
+        process.kill()
+        print(f"\n  {step.name}: ended by you")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def show_end(log: Path) -> None:
