@@ -1,6 +1,6 @@
-"""Loaded by every Python under ddtrace-run: starts the profiler where it is wanted, then gives way.
+"""Loaded by every Python under ddtrace-run: starts the profiler where it is wanted, and gives way.
 
-It takes its directory out of sys.path and then imports the sitecustomize that would have been found without us. Where there
+It takes its directory out of sys.path, starts, and then imports the sitecustomize that would have been found without us. Where there
 is none, that import's error is exactly what site.py expects and hides. Any Python comes here, also one that has another
 ddtrace or none: then nothing happens. Children inherit PYTHONPATH, and so come here too.
 """
@@ -32,9 +32,11 @@ def _is_ours(path):
 
 def _give_way():
     own = sys.modules.pop("sitecustomize", None)  # kept until the end: 2.7 clears the globals of a module that is freed
-    here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [directory for directory in sys.path if directory != here]
-    sys.path_importer_cache.pop(here, None)
+    # By its end, as virtualenv for 2.7 makes a second, wrong one of it while it moves paths about.
+    end = os.sep + os.path.join("ddtrace", "bootstrap")
+    sys.path[:] = [directory for directory in sys.path if not directory.endswith(end)]
+    for directory in [d for d in sys.path_importer_cache if d.endswith(end)]:
+        del sys.path_importer_cache[directory]
     try:
         _start(os.environ, sys.path)
     except Exception:
