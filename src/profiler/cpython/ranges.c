@@ -73,7 +73,7 @@ static bool forget(uintptr_t base)
 
 size_t vg_ranges_find(uintptr_t base)
 {
-    for (unsigned probe = 0; probe < MAX_PROBE; probe++) {
+    for (unsigned probe = 0; probe < MAX_PROBE && base > GONE; probe++) {
         unsigned slot = slot_of(base, probe);
         uintptr_t seen = atomic_load_explicit(&ranges.base[slot], memory_order_acquire);
         if (seen == base)

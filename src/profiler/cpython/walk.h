@@ -19,6 +19,9 @@ struct vg_reader {
     uintptr_t seen_head;   /* of the list of thread states … */
     uint64_t seen_next_id; /* … when it was last read */
 
+    /* walk_interp.c: the thread's last capture */
+    struct vg_raw_stack before;
+
     /* walk_heap.c: what was predicted, and the copies of it */
     uintptr_t predicted[VG_OS_MAX_SPANS];
     struct vg_os_span spans[VG_OS_MAX_SPANS];

@@ -36,41 +36,94 @@ static void collect(uintptr_t chunk, struct chunks *chunks)
 static uint32_t find_chunk(const struct chunks *chunks, uintptr_t frame)
 {
     for (uint32_t i = 0; i < chunks->n; i++)
-        if (frame >= chunks->from[i] && frame + vg_layout.frame_bytes <= chunks->to[i])
+        /* Differences, because a torn pointer may be so high that a sum would wrap. */
+        if (frame >= chunks->from[i] && frame < chunks->to[i] &&
+            chunks->to[i] - frame >= vg_layout.frame_bytes)
             return i + 1;
     return 0;
 }
 
-static void walk(const struct chunks *chunks, uintptr_t frame, uint32_t max_frames,
-                 struct vg_raw_stack *stack)
+/* One frame, read in place where it lies in a chunk, else copied. False: it is not mapped. */
+static bool read_frame(const struct chunks *chunks, uintptr_t address, struct vg_raw_frame *frame, uintptr_t *back,
+                       bool *is_entry)
 {
-    char copy[VG_FRAME_MAX_BYTES];
-    for (uint32_t step = 0; frame != 0 && step < MAX_STEPS; step++) {
-        if (stack->n == max_frames) {
-            stack->end = VG_RAW_TRUNCATED;
-            return;
-        }
-        uint32_t chunk = frame % sizeof(uintptr_t) ? 0 : find_chunk(chunks, frame);
-        uintptr_t at = frame;
-        if (chunk == 0) {
-            if (vg_os_read(frame, copy, vg_layout.frame_bytes) != VG_OK)
-                break;
-            at = (uintptr_t)copy;
-        }
-        uintptr_t back = load(at + vg_layout.frame_back);
-        if (*(const volatile uint8_t *)(at + vg_layout.frame_owner) != vg_layout.owner_c_stack)
-            stack->frames[stack->n++] = (struct vg_raw_frame){load(at + vg_layout.frame_code),
-                                                              load(at + vg_layout.frame_instr), frame, chunk};
-        frame = back;
+    _Alignas(uintptr_t) char copy[VG_FRAME_MAX_BYTES];
+    uint32_t chunk = address % sizeof(uintptr_t) ? 0 : find_chunk(chunks, address);
+    uintptr_t at = address;
+    if (chunk == 0) {
+        if (vg_os_read(address, copy, vg_layout.frame_bytes) != VG_OK)
+            return false;
+        at = (uintptr_t)copy;
     }
-    stack->end = frame == 0 ? VG_RAW_COMPLETE : VG_RAW_BROKEN;
+    *back = load(at + vg_layout.frame_back);
+    *is_entry = *(const volatile uint8_t *)(at + vg_layout.frame_owner) == vg_layout.owner_c_stack;
+    *frame = (struct vg_raw_frame){load(at + vg_layout.frame_code), load(at + vg_layout.frame_instr), address, chunk};
+    return true;
+}
+
+static void walk(const struct chunks *chunks, uintptr_t address, uint32_t max_frames, struct vg_raw_stack *stack)
+{
+    struct vg_raw_frame frame;
+    bool is_entry;
+    for (uint32_t step = 0; address != 0 && step < MAX_STEPS; step++) {
+        uintptr_t back;
+        if (!read_frame(chunks, address, &frame, &back, &is_entry))
+            break;
+        if (!is_entry) {
+            if (stack->n == max_frames) {
+                stack->end = VG_RAW_TRUNCATED;
+                return;
+            }
+            stack->frames[stack->n++] = frame;
+        }
+        address = back;
+    }
+    stack->end = address == 0 ? VG_RAW_COMPLETE : VG_RAW_BROKEN;
+}
+
+/* Whether frame is still linked to `caller` (0: it is the root), entry frames between them aside. */
+static bool stands_on(const struct chunks *chunks, uintptr_t back, uintptr_t caller)
+{
+    struct vg_raw_frame frame;
+    bool is_entry;
+    for (unsigned step = 0; back != caller && back != 0 && step < 4; step++)
+        if (!read_frame(chunks, back, &frame, &back, &is_entry) || !is_entry)
+            return false;
+    return back == caller;
+}
+
+/* The chain broke (a _PyCFrame or an entry frame was gone when it was read): what is certain is what was there before and,
+ * from the root, still hangs together. */
+static void keep_base(const struct chunks *chunks, struct vg_raw_stack *before, struct vg_raw_stack *stack)
+{
+    uint32_t from = before->n;
+    uintptr_t caller = 0, back;
+    bool is_entry;
+    for (; from > 0; from--) {
+        struct vg_raw_frame *known = &before->frames[from - 1], now;
+        if (!read_frame(chunks, known->address, &now, &back, &is_entry) || is_entry || now.code != known->code ||
+            !stands_on(chunks, back, caller))
+            break;
+        *known = now;
+        caller = known->address;
+    }
+    stack->n = before->n - from;
+    if (stack->n == 0)
+        return;
+    memcpy(stack->frames, before->frames + from, stack->n * sizeof *stack->frames);
+    stack->cut = true;
+    stack->end = VG_RAW_COMPLETE;
 }
 
 enum vg_err vg_walk_interp(struct vg_reader *reader, const struct vg_thread_ref *thread, uint32_t max_frames,
                            struct vg_raw_stack *stack)
 {
     char tstate[VG_TSTATE_MAX_BYTES];
-    struct chunks chunks;
+    struct chunks chunks = {0};
+    struct vg_raw_stack *before = &reader->before;
+    before->n = stack->end == VG_RAW_COMPLETE ? stack->n : 0;
+    if (before->n)
+        memcpy(before->frames, stack->frames, before->n * sizeof *before->frames);
     stack->n = 0;
     stack->cut = false;
     stack->end = VG_RAW_BROKEN;
@@ -86,6 +139,8 @@ enum vg_err vg_walk_interp(struct vg_reader *reader, const struct vg_thread_ref 
         err = vg_os_read(frame + vg_layout.cframe_frame, &frame, sizeof frame);
     if (err == VG_OK)
         walk(&chunks, frame, max_frames, stack);
+    if (stack->end == VG_RAW_BROKEN)
+        keep_base(&chunks, before, stack);
     vg_ranges_end_read();
     return VG_OK;
 }

@@ -209,6 +209,7 @@ static void move(struct vg_account *account, struct vg_thread *thread, int64_t n
 {
     int64_t clock_ns = 0;
     account->raw.n = thread->n_frames;
+    account->raw.end = thread->end;
     if (thread->n_frames)
         memcpy(account->raw.frames, thread->frames, thread->n_frames * sizeof *thread->frames);
     if (vg_reader_stack(account->reader, &thread->ref, account->config->max_frames, &account->raw) != VG_OK) {
