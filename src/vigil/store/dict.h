@@ -84,6 +84,15 @@ static inline const struct vg_profile_label *vg_dict_labels(const struct vg_dict
     return dict->labels + start;
 }
 
+/* How many frames each node's stack has; O(nodes), where walking every stack of a hostile trie could be
+ * O(nodes²). */
+static inline void vg_dict_depths(const struct vg_dict *dict, uint32_t *depths)
+{
+    depths[0] = 0;
+    for (size_t i = 1; i < dict->size.nodes; i++)
+        depths[i] = depths[dict->node_parent[i]] + 1;
+}
+
 /* ---- chunks ---- */
 
 /* Appends what came after `from` to out, sealed. */

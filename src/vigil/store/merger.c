@@ -160,14 +160,6 @@ static int64_t value_of(const struct vg_sums *sums, size_t node)
     return llround(level);
 }
 
-static size_t depth_of(const struct vg_dict *dict, uint32_t node)
-{
-    size_t depth = 0;
-    for (; node; node = dict->node_parent[node])
-        depth++;
-    return depth;
-}
-
 static enum vg_err write_texts(const struct vg_dict *dict, struct vg_merged *merged)
 {
     struct vg_slice text = {0};
@@ -190,18 +182,31 @@ static enum vg_err write_texts(const struct vg_dict *dict, struct vg_merged *mer
     return err;
 }
 
+/* Counts what there is, before anything is walked. */
+static enum vg_err count_stacks(const struct vg_merger *merger, size_t *n_stacks, size_t *n_frames)
+{
+    const struct vg_dict *dict = &merger->dict;
+    uint32_t *depths = vg_alloc_resize(merger->alloc, NULL, dict->size.nodes * sizeof *depths);
+    if (!depths)
+        return VG_ERR_NOMEM;
+    vg_dict_depths(dict, depths);
+    *n_stacks = *n_frames = 0;
+    for (size_t i = 0; i < dict->size.nodes; i++) {
+        bool counts = i < merger->sums.n && value_of(&merger->sums, i) != 0;
+        *n_stacks += counts;
+        *n_frames += counts ? depths[i] : 0;
+    }
+    vg_alloc_release(merger->alloc, depths);
+    return *n_frames > MERGED_LIMIT_BYTES / sizeof(uint32_t) ? VG_ERR_LIMIT : VG_OK;
+}
+
 static enum vg_err write_stacks(const struct vg_merger *merger, struct vg_merged *merged)
 {
     const struct vg_dict *dict = &merger->dict;
-    size_t n_stacks = 0, n_frames = 0;
-    for (uint32_t i = 0; i < dict->size.nodes; i++) {
-        if (i < merger->sums.n && value_of(&merger->sums, i)) {
-            n_stacks++;
-            n_frames += depth_of(dict, i);
-        }
-    }
-    if (n_frames > UINT32_MAX)
-        return VG_ERR_LIMIT;
+    size_t n_stacks, n_frames;
+    enum vg_err err = count_stacks(merger, &n_stacks, &n_frames);
+    if (err)
+        return err;
     merged->n_stacks = n_stacks;
     merged->stack_start = vg_arena_new(&merged->arena, n_stacks + 1, sizeof *merged->stack_start);
     merged->stack_frames = vg_arena_new(&merged->arena, n_frames, sizeof *merged->stack_frames);

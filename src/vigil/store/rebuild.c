@@ -3,6 +3,7 @@
 
 #define MAX_STRINGS    ((size_t)1 << 22)
 #define MAX_TEXT_BYTES ((size_t)256 << 20)
+#define MAX_FRAMES     ((size_t)1 << 27) /* of all stacks together */
 
 struct rebuilder {
     struct vg_profile *profile;
@@ -95,11 +96,14 @@ static enum vg_err build_stacks(struct rebuilder *rebuilder)
 {
     struct vg_profile *profile = rebuilder->profile;
     const struct vg_dict *dict = rebuilder->dict;
+    uint32_t *depths = vg_arena_new(&rebuilder->scratch, dict->size.nodes, sizeof *depths);
     size_t n = 0, at = 0;
+    if (!depths)
+        return VG_ERR_NOMEM;
+    vg_dict_depths(dict, depths);
     for (size_t i = 0; i < profile->n_stacks; i++)
-        for (uint32_t node = rebuilder->nodes[i]; node; node = dict->node_parent[node])
-            n++;
-    if (n > UINT32_MAX)
+        n += depths[rebuilder->nodes[i]];
+    if (n > MAX_FRAMES)
         return VG_ERR_MALFORMED;
     size_t most_frames = n < dict->size.frames ? n : dict->size.frames;
     profile->stack_start = vg_arena_new(&profile->arena, profile->n_stacks + 1, sizeof *profile->stack_start);
