@@ -10,7 +10,7 @@ struct store_bed {
     char directory[128];
     struct vg_store_config config;
     struct vg_clock clock;
-    int64_t now_ns;
+    _Atomic int64_t now_ns; /* read by the writer too */
     struct vg_store *store;
     struct vg_lock lock; /* of what follows: answers and notices come from the writer's thread */
     pthread_cond_t answered;
