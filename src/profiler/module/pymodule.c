@@ -288,6 +288,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT,
                                     NULL,
                                     NULL};
 
+EXPORTED PyMODINIT_FUNC PyInit__core(void);
 EXPORTED PyMODINIT_FUNC PyInit__core(void)
 {
     if (vg_core_init() != VG_OK)

@@ -44,8 +44,11 @@ void vg_os_after_fork(void);
  * two threads. VG_ERR_UNSUPPORTED where it cannot be found. */
 enum vg_err vg_os_thread_id_offset(size_t *offset) VG_MUST_USE;
 
-/* A thread of ours: blocks all signals, small stack, named for `top`; joined by the caller. */
+/* A thread of ours: blocks all signals, small stack, named for `top`; ended by vg_os_thread_join. */
 enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
                                void *ctx) VG_MUST_USE;
+/* Joins it, and waits until the kernel does not count it any more either, which is some microseconds later
+ * (100 ms at most): Python 3.12 counts threads at fork and warns the program of ours. */
+void vg_os_thread_join(pthread_t thread, int32_t thread_id);
 
 #endif

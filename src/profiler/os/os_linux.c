@@ -3,6 +3,7 @@
 
 #include "profiler/os/os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -180,6 +181,21 @@ enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)
     (void)name;
 #endif
     return VG_OK;
+}
+
+#define GONE_LOOKS    2000
+#define GONE_PAUSE_NS 50000
+
+void vg_os_thread_join(pthread_t thread, int32_t thread_id)
+{
+    struct timespec pause = {.tv_nsec = GONE_PAUSE_NS};
+    pthread_join(thread, NULL);
+    /* Signal 0 is not sent. The kernel takes a thread from its table and from the count under one lock. */
+    for (int i = 0; i < GONE_LOOKS; i++) {
+        if (syscall(SYS_tgkill, get_pid(), thread_id, 0) != 0 && errno == ESRCH)
+            return;
+        nanosleep(&pause, NULL);
+    }
 }
 
 #endif /* __linux__ */

@@ -29,6 +29,7 @@ struct vg_sampler {
     bool wanted; /* the thread shall go on */
     bool has_thread;
     pthread_t thread;
+    int32_t thread_id; /* the kernel's; written by the thread, read when it is joined */
 
     int64_t period_ns;
     int64_t window_end_ns; /* monotonic */
@@ -180,6 +181,7 @@ static bool sleep_until(struct vg_sampler *sampler, int64_t deadline_ns)
 static void *run(void *ctx)
 {
     struct vg_sampler *sampler = ctx;
+    sampler->thread_id = vg_os_thread_id();
     sampler->own_cpu_ns = own_cpu(sampler);
     int64_t next = vg_clock_monotonic_ns(NULL);
     while (sleep_until(sampler, next)) {
@@ -223,7 +225,7 @@ void vg_sampler_pause(struct vg_sampler *sampler)
     sampler->wanted = false;
     pthread_cond_signal(&sampler->wake);
     vg_lock_give(&sampler->lock);
-    pthread_join(sampler->thread, NULL);
+    vg_os_thread_join(sampler->thread, sampler->thread_id);
     sampler->has_thread = false;
 }
 
