@@ -70,7 +70,7 @@ struct vg_cached_dict {
 };
 
 struct vg_block_writer;
-#define VG_OPEN_WRITERS 3
+#define VG_OPEN_WRITERS 2 /* around midnight, and for senders that are late */
 
 struct vg_sqlite_store {
     struct vg_store base;

@@ -7,7 +7,7 @@
 
 #include <assert.h>
 
-#define DEFAULT_CACHE_BYTES ((size_t)48 << 20)
+#define DEFAULT_CACHE_BYTES ((size_t)40 << 20)
 
 static void cached_free(const struct vg_sqlite_store *store, struct vg_cached_dict *cached)
 {

@@ -185,19 +185,20 @@ static void commit_day(struct vg_sqlite_store *store, uint32_t day, struct vg_wr
     vg_lock_give(&store->lock);
 }
 
-#define CHUNK 256
+/* Of one transaction. */
+#define GROUP_MAX 256
 
 void vg_sqlite_commit(void *ctx, struct vg_write *writes, size_t n)
 {
     struct vg_sqlite_store *store = ctx;
-    struct vg_write *same_day[CHUNK];
+    struct vg_write *same_day[GROUP_MAX];
     size_t done = 0;
     for (size_t i = 0; i < n; i++)
         writes[i].err = VG_ERR_CANCELLED; /* not looked at yet */
     while (done < n) {
         size_t n_same = 0;
         uint32_t day = 0;
-        for (size_t i = 0; i < n && n_same < CHUNK; i++) {
+        for (size_t i = 0; i < n && n_same < GROUP_MAX; i++) {
             uint32_t its_day = vg_block_day(writes[i].profile->end_ns);
             if (writes[i].err != VG_ERR_CANCELLED || (n_same && its_day != day))
                 continue;

@@ -22,7 +22,7 @@ struct vg_store_config {
     const struct vg_clock *clock;
     /* The rest may be left out: 0 and NULL mean the defaults. */
     size_t queue_profiles, queue_bytes; /* what may wait for the writer (1,024; 32 MiB) */
-    size_t cache_bytes;                 /* decoded stack tables kept for readers (48 MiB) */
+    size_t cache_bytes;                 /* decoded stack tables kept for readers (40 MiB) */
     const struct vg_alloc *alloc;
     /* A sentence for the operator's log: a block was deleted, set aside, could not be written. Any thread. */
     void (*notice)(void *ctx, const char *sentence);
