@@ -15,6 +15,7 @@
 #include "vigil/model/builder.h"
 
 #define FIELD_BYTES ((size_t)4096)
+#define PPROF_BYTES ((size_t)128 << 20) /* of memory for what was read; real ones take some megabytes */
 
 enum part_kind {
     PART_IGNORED,
@@ -289,6 +290,7 @@ static void decode(struct upload *upload, struct vg_http_exchange *x, struct vg_
 {
     struct vg_slice content = vg_buf_as_slice(&upload->pprof);
     struct vg_expanded expanded;
+    struct vg_pprof_limits limits = vg_pprof_default_limits;
     struct vg_pprof pprof;
     const char *why = NULL;
     size_t at = 0;
@@ -300,7 +302,8 @@ static void decode(struct upload *upload, struct vg_http_exchange *x, struct vg_
         vg_expanded_release(&expanded);
         return;
     }
-    err = vg_pprof_read(&pprof, expanded.bytes, &vg_pprof_default_limits, &why, &at);
+    limits.arena_bytes = PPROF_BYTES;
+    err = vg_pprof_read(&pprof, expanded.bytes, &limits, &why, &at);
     if (err) {
         snprintf(message, sizeof message, "%s, at byte %zu of the pprof", why ? why : "malformed", at);
         answer_error(upload, x, err, upload->pprof_name, message);

@@ -25,8 +25,7 @@ struct vg_builder {
     struct vg_index frame_index, location_stack_index, stack_index;
     struct vg_list frames;          /* struct vg_frame */
     uint32_t *line_frames;          /* of each line of the pprof: frame id */
-    uint32_t *address_frames;       /* of each location without lines: frame id */
-    bool *is_resolved;              /* of each location */
+    uint32_t *location_frame;       /* of each location: frame id, or what builder_stacks.c says */
     struct vg_list location_stacks; /* struct location_stack */
     struct vg_list stack_start;     /* uint32_t */
     struct vg_list stack_frames;    /* uint32_t */

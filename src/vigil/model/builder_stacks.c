@@ -10,6 +10,10 @@ struct location_stack {
     uint32_t first_location, n_locations, stack;
 };
 
+/* In place of a location's frame id. */
+#define UNRESOLVED UINT32_MAX
+#define SEVERAL    (UINT32_MAX - 1) /* see line_frames */
+
 static_assert(sizeof(struct vg_frame) == 16, "compared bytewise: no padding");
 
 enum vg_err vg_builder_start_stacks(struct vg_builder *b)
@@ -24,11 +28,11 @@ enum vg_err vg_builder_start_stacks(struct vg_builder *b)
     b->stack_frames = vg_builder_list(b, sizeof(uint32_t));
     b->expanded = vg_builder_list(b, sizeof(uint32_t));
     b->line_frames = vg_arena_new(&b->scratch, pprof->n_lines, sizeof *b->line_frames);
-    b->address_frames = vg_arena_new(&b->scratch, pprof->n_locations, sizeof *b->address_frames);
-    b->is_resolved = vg_arena_new(&b->scratch, pprof->n_locations, sizeof *b->is_resolved);
+    b->location_frame = vg_arena_new(&b->scratch, pprof->n_locations, sizeof *b->location_frame);
     start = vg_list_add(&b->stack_start, 1);
-    if (!b->line_frames || !b->address_frames || !b->is_resolved || !start)
+    if (!b->line_frames || !b->location_frame || !start)
         return vg_arena_refusal(&b->scratch, pprof->n_lines * sizeof *b->line_frames);
+    memset(b->location_frame, 0xff, pprof->n_locations * sizeof *b->location_frame);
     *start = 0;
     return VG_OK;
 }
@@ -94,38 +98,53 @@ static enum vg_err resolve(struct vg_builder *b, uint32_t id)
     for (uint32_t i = 0; i < location->n_lines && !err; i++) {
         uint32_t line = location->first_line_index + i;
         err = put_line(b, &b->pprof->lines[line], &b->line_frames[line]);
+        b->location_frame[id] = b->line_frames[line];
     }
     if (!err && location->n_lines == 0) {
         char name[24];
         snprintf(name, sizeof name, "0x%" PRIx64, location->address);
-        err = put_text_frame(b, name, &b->address_frames[id]);
+        err = put_text_frame(b, name, &b->location_frame[id]);
     }
-    b->is_resolved[id] = !err;
+    if (location->n_lines > 1)
+        b->location_frame[id] = SEVERAL;
     return err;
+}
+
+/* The frames of a location of several lines, or of one not met before. */
+static enum vg_err expand_slowly(struct vg_builder *b, uint32_t id)
+{
+    const struct vg_pprof_read_location *location = &b->pprof->locations[id];
+    enum vg_err err = b->location_frame[id] == UNRESOLVED ? resolve(b, id) : VG_OK;
+
+    if (err)
+        return err;
+    uint32_t n = b->location_frame[id] == SEVERAL ? location->n_lines : 1;
+    uint32_t *to = vg_list_add(&b->expanded, n);
+    if (!to)
+        return vg_arena_refusal(&b->scratch, b->expanded.cap * 2 * sizeof *to);
+    memcpy(to, n > 1 ? &b->line_frames[location->first_line_index] : &b->location_frame[id], n * sizeof *to);
+    return VG_OK;
 }
 
 /* The sample's frames into b->expanded, innermost first. */
 static enum vg_err expand(struct vg_builder *b, const struct vg_pprof_read_sample *sample)
 {
     const uint32_t *ids = b->pprof->sample_locations + sample->first_location;
+    uint32_t n = sample->n_locations, i = 0;
 
     b->expanded.count = 0;
-    for (uint32_t i = 0; i < sample->n_locations; i++) {
-        const struct vg_pprof_read_location *location = &b->pprof->locations[ids[i]];
-        enum vg_err err = b->is_resolved[ids[i]] ? VG_OK : resolve(b, ids[i]);
+    uint32_t *to = vg_list_add(&b->expanded, n ? n : 1);
+    if (!to)
+        return vg_arena_refusal(&b->scratch, b->expanded.cap * 2 * sizeof *to);
+    if (n == 0)
+        return put_text_frame(b, "(no stack)", to);
+    for (; i < n && b->location_frame[ids[i]] < SEVERAL; i++)
+        to[i] = b->location_frame[ids[i]];
+    b->expanded.count = i;
+    for (; i < n; i++) {
+        enum vg_err err = expand_slowly(b, ids[i]);
         if (err)
             return err;
-        uint32_t n = location->n_lines ? location->n_lines : 1;
-        const uint32_t *from =
-            location->n_lines ? &b->line_frames[location->first_line_index] : &b->address_frames[ids[i]];
-        uint32_t *to = vg_list_add(&b->expanded, n);
-        if (!to)
-            return vg_arena_refusal(&b->scratch, b->expanded.cap * 2 * sizeof *to);
-        memcpy(to, from, n * sizeof *to);
-    }
-    if (sample->n_locations == 0) {
-        uint32_t *to = vg_list_add(&b->expanded, 1);
-        return to ? put_text_frame(b, "(no stack)", to) : vg_arena_refusal(&b->scratch, sizeof *to);
     }
     return VG_OK;
 }

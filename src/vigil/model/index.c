@@ -2,14 +2,25 @@
 
 #define FIRST_CAP 64
 
-static void insert(struct vg_index *index, uint64_t hash, uint32_t id)
+/* Enough of the hash to tell most others apart without looking at the thing itself. */
+static uint64_t slot_of(uint64_t hash, uint32_t id)
 {
-    size_t i = hash & (index->cap - 1);
+    return (hash & ~(uint64_t)UINT32_MAX) | (id + 1);
+}
+
+/* The slot number comes from the upper half too, so that a table can grow from what its slots hold. */
+static size_t place_of(const struct vg_index *index, uint64_t slot_or_hash)
+{
+    return (size_t)(slot_or_hash >> 32) & (index->cap - 1);
+}
+
+static void insert(struct vg_index *index, uint64_t slot)
+{
+    size_t i = place_of(index, slot);
 
     while (index->slots[i])
         i = (i + 1) & (index->cap - 1);
-    index->slots[i] = id + 1;
-    index->hashes[i] = hash;
+    index->slots[i] = slot;
 }
 
 /* Never more than half full. */
@@ -17,17 +28,15 @@ static enum vg_err grow(struct vg_index *index)
 {
     struct vg_index old = *index;
     size_t cap = old.cap ? old.cap * 2 : FIRST_CAP;
-    uint32_t *slots = vg_arena_new(old.arena, cap, sizeof *slots);
-    uint64_t *hashes = slots ? vg_arena_new(old.arena, cap, sizeof *hashes) : NULL;
+    uint64_t *slots = vg_arena_new(old.arena, cap, sizeof *slots);
 
-    if (!hashes)
-        return vg_arena_refusal(old.arena, cap * sizeof *hashes);
+    if (!slots)
+        return vg_arena_refusal(old.arena, cap * sizeof *slots);
     index->slots = slots;
-    index->hashes = hashes;
     index->cap = cap;
     for (size_t i = 0; i < old.cap; i++)
         if (old.slots[i])
-            insert(index, old.hashes[i], old.slots[i] - 1);
+            insert(index, old.slots[i]);
     return VG_OK;
 }
 
@@ -35,19 +44,21 @@ enum vg_err vg_index_put(struct vg_index *index, uint64_t hash, vg_index_same *i
                          uint32_t *id, bool *is_new)
 {
     if (index->cap < (size_t)index->count * 2 + 2) {
-        enum vg_err err = grow(index);
+        enum vg_err err = index->count < UINT32_MAX / 2 ? grow(index) : VG_ERR_LIMIT;
         if (err)
             return err;
     }
-    for (size_t i = hash & (index->cap - 1); index->slots[i]; i = (i + 1) & (index->cap - 1))
-        if (index->hashes[i] == hash && is_same(ctx, index->slots[i] - 1)) {
-            *id = index->slots[i] - 1;
+    for (size_t i = place_of(index, hash); index->slots[i]; i = (i + 1) & (index->cap - 1)) {
+        uint32_t found = (uint32_t)index->slots[i] - 1;
+        if (index->slots[i] == slot_of(hash, found) && is_same(ctx, found)) {
+            *id = found;
             *is_new = false;
             return VG_OK;
         }
+    }
     *id = index->count++;
     *is_new = true;
-    insert(index, hash, *id);
+    insert(index, slot_of(hash, *id));
     return VG_OK;
 }
 

@@ -7,9 +7,8 @@
 
 struct vg_index {
     struct vg_arena *arena;
-    uint32_t *slots;  /* id + 1; 0: empty */
-    uint64_t *hashes; /* of the slots */
-    size_t cap;       /* slots: a power of two, or 0 */
+    uint64_t *slots; /* upper half of the hash, id + 1; 0: empty */
+    size_t cap;      /* slots: a power of two, or 0 */
     uint32_t count;
 };
 
