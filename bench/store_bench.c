@@ -1,6 +1,6 @@
 /* What the store costs: CPU and time a put (GOALS S1), bytes a profile on disk (S2), merges of 100, 1,000 and
  * 2,000 profiles with cold and warm caches of ours (S3), memory (S5). Synthetic profiles: about 895 rows,
- * depth 20 – 60, ten types, two programs of 30,000 call-tree nodes, 16 processes, one profile a process and
+ * depth 20 – 60, ten types, two programs of 12,000 call-tree nodes, 16 processes, one profile a process and
  * minute.
  *
  *     meson compile -C build store_bench && build/tests/unit/store_bench [DIRECTORY]
@@ -55,7 +55,7 @@ static double wall_s(void)
 
 static struct store_program programs[2];
 
-static struct vg_profile *make(size_t i, size_t n_events)
+static struct vg_profile *make(size_t i)
 {
     int64_t start_ns = NOON_NS + (int64_t)(i / N_PROCESSES) * 60 * VG_NS_PER_S;
     struct store_wish wish = {.seed = i + 1,
@@ -64,7 +64,6 @@ static struct vg_profile *make(size_t i, size_t n_events)
                               .received_ns = start_ns + 61 * VG_NS_PER_S,
                               .n_rows = 950, /* some meet twice */
                               .n_types = 10,
-                              .n_events = n_events,
                               .process = (unsigned)(i % N_PROCESSES)};
     return store_make(&programs[i % N_PROCESSES % 2], &wish);
 }
@@ -78,7 +77,7 @@ static void wait_below(struct answers *answers, size_t n_sent, size_t n_open)
 }
 
 /* Profiles are made in batches, outside of what is measured. */
-static void put_all(struct vg_store *store, size_t n_events)
+static void put_all(struct vg_store *store)
 {
     struct answers answers = {.n = 0};
     struct vg_profile *batch[BATCH];
@@ -87,7 +86,7 @@ static void put_all(struct vg_store *store, size_t n_events)
     vg_cond_init(&answers.changed);
     for (size_t i = 0; i < N_PROFILES; i += BATCH) {
         for (size_t j = 0; j < BATCH; j++)
-            batch[j] = make(i + j, n_events);
+            batch[j] = make(i + j);
         cpu -= cpu_s();
         wall -= wall_s();
         for (size_t j = 0; j < BATCH; j++) {
@@ -176,11 +175,11 @@ static void measure_reading(const char *directory)
     print_memory("after reading");
 }
 
-static void measure_writing(const char *directory, size_t n_events)
+static void measure_writing(const char *directory)
 {
     struct vg_store *store = open_store(directory);
     struct vg_store_stats stats;
-    put_all(store, n_events);
+    put_all(store);
     vg_store_free(store);
     store = open_store(directory);
     vg_store_get_stats(store, &stats);
@@ -196,16 +195,16 @@ int main(int argc, char **argv)
     char made[64];
     snprintf(made, sizeof made, "/tmp/store-bench-%ld", (long)getpid());
     const char *directory = argc > 1 ? argv[1] : made;
-    store_program_init(&programs[0], "web", 1, 30000, 60);
-    store_program_init(&programs[1], "worker", 2, 30000, 60);
-    struct vg_profile *example = make(0, 0);
+    store_program_init(&programs[0], "web", 1, 12000, 60);
+    store_program_init(&programs[1], "worker", 2, 12000, 60);
+    struct vg_profile *example = make(0);
     printf("%s: %d profiles, such as one of %zu rows, %u frames in all\n", directory, N_PROFILES,
            example->n_rows, example->stack_start[example->n_stacks]);
     vg_profile_free(example);
     fflush(stdout);
     pid_t child = fork(); /* writes; the parent's memory afterwards is that of reading alone */
     if (child == 0) {
-        measure_writing(directory, 0);
+        measure_writing(directory);
         fflush(stdout);
         _exit(0);
     }

@@ -134,7 +134,7 @@ struct vg_pins {
     struct vg_block **blocks; /* latest first */
     size_t n;
 };
-/* The blocks that may have something of [from, to), or the one with that day and part. */
+/* The blocks that may have something of [from, to). */
 enum vg_err vg_blocks_pin(struct vg_sqlite_store *store, int64_t from_ns, int64_t to_ns,
                           struct vg_pins *pins) VG_MUST_USE;
 /* All parts of a day. */
@@ -173,6 +173,7 @@ void vg_dicts_forget_block(struct vg_sqlite_store *store, struct vg_block *block
  * chunks. */
 enum vg_err vg_dicts_load(sqlite3 *db, int64_t id, int64_t first_chunk, int64_t n_chunks,
                           struct vg_coder *coder, struct vg_dict *dict) VG_MUST_USE;
+/* The six sizes and the number of chunks, from column `first` on; false: out of bounds. */
 bool vg_dicts_row(sqlite3_stmt *statement, int first, struct vg_dict_size *size, int64_t *n_chunks);
 
 /* ---- sqlite_block_writer.c: the writer's thread ---- */

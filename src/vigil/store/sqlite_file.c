@@ -59,8 +59,8 @@ enum vg_err vg_sqlite_err(int code)
         return VG_ERR_LIMIT;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_ERROR:    /* our statements are right: a table is missing */
-    case SQLITE_MISMATCH: /* or not what we made */
+    case SQLITE_MISMATCH:
+    case SQLITE_CONSTRAINT: /* ours hold in a whole block: its summary does not go with its rows */
         return VG_ERR_MALFORMED;
     case SQLITE_IOERR:
         if (code == SQLITE_IOERR_NOMEM)
@@ -80,7 +80,9 @@ enum vg_err vg_sqlite_exec(sqlite3 *db, const char *sql)
 
 enum vg_err vg_sqlite_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **statement)
 {
-    return vg_sqlite_err(sqlite3_prepare_v2(db, sql, -1, statement, NULL));
+    int code = sqlite3_prepare_v2(db, sql, -1, statement, NULL);
+    /* The statement is right, so a table is missing. */
+    return (code & 0xff) == SQLITE_ERROR ? VG_ERR_MALFORMED : vg_sqlite_err(code);
 }
 
 enum vg_err vg_sqlite_step(sqlite3_stmt *statement, bool *has_row)
