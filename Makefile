@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help build run test check fuzz bench install clean need-build need-run need-test need-check need-fuzz FORCE
+.PHONY: help build run test check fuzz bench install clean need-build need-run need-test need-check need-fuzz need-bench FORCE
 
 # For tools/run.py, which reads them from its environment. Only `make run PORT=…` changes them, not a PORT that happens to be there.
 PORT = 8126
@@ -29,6 +29,7 @@ help:
 	@echo 'make check                   form, compiler warnings, layers, types; no test is run'
 	@echo 'make build                   only build build/vigil'
 	@echo 'make fuzz FUZZ_SECONDS=20    each parser against malformed input for some seconds'
+	@echo 'make bench                   what the parts cost on this machine'
 	@echo 'make install PREFIX=/usr/local   put vigil into PREFIX/bin (DESTDIR is honoured)'
 	@echo 'make clean                   delete what was built; var/, the data of make run, stays'
 
@@ -59,6 +60,14 @@ check: need-check web/node_modules/.installed
 fuzz: need-fuzz
 	@$(PYTHON) tools/fuzz.py --seconds '$(FUZZ_SECONDS)'
 
+bench: need-bench
+	@test -f build/meson-bench/build.ninja || \
+	    tools/step 'bench: configure' meson setup --buildtype=release -Dpage=false build/meson-bench
+	@tools/step 'bench: compile' meson compile -C build/meson-bench $(basename $(notdir $(wildcard bench/*_bench.c)))
+	@rm -rf build/bench && mkdir -p build/bench
+	@find build/meson-bench -name '*_bench' -type f | sort | while read -r program; do \
+	    name=$$(basename "$$program"); echo "$$name"; "$$program" "build/bench/$$name" || exit; done
+
 install: build
 	@install -D -m 755 build/vigil '$(DESTDIR)$(PREFIX)/bin/vigil'
 	@echo 'Installed $(DESTDIR)$(PREFIX)/bin/vigil. The profiler goes into each Python: python -m pip install .'
@@ -77,6 +86,9 @@ need-test:
 
 need-check:
 	@tools/bootstrap build check
+
+need-bench:
+	@tools/bootstrap build bench
 
 need-fuzz:
 	@tools/bootstrap build fuzz
