@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
 from support import programs, pythons
 from support.agent import Agent
 
@@ -172,7 +171,9 @@ def test_program(env: pythons.Environment, agent: Agent, tmp_path: Path, name: s
 
 @pytest.mark.parametrize("way", ["-c", "-m", "-", "stdin", "package", "zip"])
 def test_way_of_starting(env: pythons.Environment, agent: Agent, tmp_path: Path, way: str) -> None:
-    code = "from __future__ import print_function\nimport sys\nprint(sys.argv, sys.path, __name__, globals().get('__file__'))\n1/0\n"
+    code = (
+        "from __future__ import print_function\nimport sys\nprint(sys.argv, sys.path, __name__, globals().get('__file__'))\n1/0\n"
+    )
     (tmp_path / "module.py").write_text(code)
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").write_text("")
@@ -195,14 +196,21 @@ def test_way_of_starting(env: pythons.Environment, agent: Agent, tmp_path: Path,
 def test_option_of_python(env: pythons.Environment, agent: Agent, tmp_path: Path, option: str) -> None:
     if option in ("-I", "-X dev") and env.version < (3, 7):
         option = "-v" if option == "never" else "-s"
-    code = "import sys, threading; t = threading.Thread(target=lambda: None); t.start(); t.join(); sys.stdout.write(repr(sys.flags))"
+    code = (
+        "import sys, threading; t = threading.Thread(target=lambda: None); t.start(); t.join(); sys.stdout.write(repr(sys.flags))"
+    )
     plain, ours = both(env, agent, [env.python, *option.split(), "-c", code], tmp_path)
     assert ours == plain
 
 
 @pytest.mark.parametrize(
     "content",
-    ["import sys; sys.stdout.write('of the user\\n'); seen = 1", "raise ValueError('broken')", "import no_such_module_at_all", "1 +"],
+    [
+        "import sys; sys.stdout.write('of the user\\n'); seen = 1",
+        "raise ValueError('broken')",
+        "import no_such_module_at_all",
+        "1 +",
+    ],
 )
 def test_sitecustomize_of_the_user(env: pythons.Environment, agent: Agent, tmp_path: Path, content: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(content)
@@ -225,7 +233,9 @@ def test_other_programs_get_the_same_environment(env: pythons.Environment, agent
 
 def test_an_interpreter_without_the_package_is_silent(env: pythons.Environment, agent: Agent, tmp_path: Path) -> None:
     bare = pythons.everywhere()[env.minor]
-    plain, ours = both(env, agent, [bare, "-c", "import sys; print(sys.path, sorted(m for m in sys.modules if 'ddtrace' in m))"], tmp_path)
+    plain, ours = both(
+        env, agent, [bare, "-c", "import sys; print(sys.path, sorted(m for m in sys.modules if 'ddtrace' in m))"], tmp_path
+    )
     assert ours == plain
 
 
@@ -244,7 +254,11 @@ def test_a_terminal_interrupt_ends_the_program_as_ever(env: pythons.Environment,
     outcomes = []
     for head in ([], [str(env.ddtrace_run)]):
         process = subprocess.Popen(
-            [*head, str(env.python), "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            [*head, str(env.python), "-c", code],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         assert process.stdout is not None
         assert process.stdout.read(1) == b"r"

@@ -46,9 +46,7 @@ class Received:
 
 
 def _parts(content_type: str, body: bytes) -> dict[str, bytes]:
-    message = email.message_from_bytes(
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP
-    )
+    message = email.message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP)
     parts = {}
     for part in message.iter_parts():  # type: ignore[attr-defined]
         payload = part.get_payload(decode=True)

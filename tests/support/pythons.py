@@ -131,9 +131,22 @@ def copy_sources(to: Path) -> None:
         shutil.copy2(path, target)
 
 
-@functools.cache
+_failures: dict[str, RuntimeError] = {}
+
+
 def environment(minor: str) -> Environment:
-    """The environment of that Python for the sources as they are now; made where it is not there yet."""
+    """The environment of that Python for the sources as they are now; made where it is not there yet. Tried once a run."""
+    if minor in _failures:
+        raise RuntimeError(f"the package could not be installed for {minor}: see the first failure")
+    try:
+        return _environment(minor)
+    except RuntimeError as error:
+        _failures[minor] = error
+        raise
+
+
+@functools.cache
+def _environment(minor: str) -> Environment:
     name = f"{minor}-{sources_hash()}"
     path = VENVS / name
     ready = path / ".ready"
@@ -182,7 +195,9 @@ def virtualenv_for_2_7() -> Path:
 
 def run(command: list[str | Path]) -> None:
     """Run to success, quietly; what it said is in the error."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=INSTALL_SECONDS, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=INSTALL_SECONDS, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"exit {done.returncode}: {' '.join(map(str, command))}\n{done.stdout[-4000:]}")
 

@@ -99,9 +99,10 @@ class Session(object):
             return False
         self.core = _core
         self.settings = settings
-        from ddtrace.profiling import _threads
+        from ddtrace.profiling import _forks, _threads
 
         _threads.install(_core.thread_name, forked)
+        _forks.install(_core.around_fork)
         if settings.core["https"]:
             from ddtrace.profiling import _https
 
@@ -113,10 +114,11 @@ class Session(object):
     def stop_core(self, seconds):
         if self.core is None:
             return
-        from ddtrace.profiling import _threads
+        from ddtrace.profiling import _forks, _threads
 
         self.core.stop(seconds)
         _threads.uninstall()
+        _forks.uninstall()
         if self.settings.debug:
             _say.debug("profiling ends in process %d: %r" % (self.pid, self.core.info()))
 

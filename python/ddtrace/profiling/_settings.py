@@ -72,8 +72,7 @@ def read(environ, given, warn):
         core[name] = number(environ, variable, default, least, most, warn)
     for name, variable, default in SWITCHES:
         core[name] = switch(environ, variable, default, warn)
-    prefix = environ.get("DD_PROFILING_OUTPUT_PPROF", "")
-    core["output_pprof"] = os.path.abspath(prefix) if prefix else None  # the program may change its directory
+    core["output_pprof"] = output_prefix(environ, warn)
     url, headers = destination(environ, given.get("url"), warn)
     core["url"] = url
     core["https"] = url.startswith("https://")
@@ -110,6 +109,17 @@ def number(environ, variable, default, least, most, warn):
         warn("%s is %r, which is no number from %s to %s; it stays %s" % (variable, native(text), least, most, default))
         return default
     return value
+
+
+def output_prefix(environ, warn):
+    prefix = native(environ.get("DD_PROFILING_OUTPUT_PPROF", ""))
+    if not prefix:
+        return None
+    path = os.path.abspath(prefix)  # the program may change its directory
+    if not os.path.isdir(os.path.dirname(path)):
+        warn("DD_PROFILING_OUTPUT_PPROF is %r, but there is no such directory: no file is written" % prefix)
+        return None
+    return path
 
 
 def zlib_path():
@@ -252,7 +262,7 @@ def process_tags(tags, runtime_id, profiler_version, forked):
         ("language", "python"),
         ("runtime", "CPython"),
         ("runtime_version", sys.version.split()[0]),
-        ("runtime_platform", "%s-%s" % (os.uname()[4], sys.platform)),
+        ("runtime_platform", "%s-%s" % (os.uname()[4], sys.platform.rstrip("0123456789"))),
         ("profiler_version", profiler_version),
         ("process_id", str(os.getpid())),
     ]
