@@ -4,6 +4,7 @@
 #include <Python.h>
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "profiler/module/core.h"
@@ -195,6 +196,38 @@ static PyObject *py_fork_child(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* What around_fork returns; self is the function that it stands for. */
+static PyObject *call_around_fork(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    pid_t parent = getpid();
+    PyThreadState *state = PyEval_SaveThread();
+    vg_core_before_fork();
+    PyEval_RestoreThread(state);
+    PyObject *result = PyObject_Call(self, args, kwargs);
+    if (getpid() == parent) /* the child has forgotten all about it */
+        vg_core_after_fork_parent();
+    return result;
+}
+
+#define AROUND_FORK(name)                                                                                    \
+    {name, (PyCFunction)(void (*)(void))call_around_fork, METH_VARARGS | METH_KEYWORDS,                      \
+     "The function of that name, without the profiler's threads until it returns."}
+
+static PyObject *py_around_fork(PyObject *self, PyObject *args)
+{
+    static PyMethodDef wrappers[] = {AROUND_FORK("fork"), AROUND_FORK("forkpty")};
+    const char *name;
+    PyObject *original;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "sO:around_fork", &name, &original))
+        return NULL;
+    for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++)
+        if (strcmp(name, wrappers[i].ml_name) == 0)
+            return PyCFunction_New(&wrappers[i], original);
+    PyErr_Format(PyExc_ValueError, "%.50s does not fork", name);
+    return NULL;
+}
+
 static PyObject *py_info(PyObject *self, PyObject *unused)
 {
     struct vg_core_info info = vg_core_get_info();
@@ -265,6 +298,8 @@ static PyMethodDef methods[] = {
     {"fork_before", py_fork_before, METH_NOARGS, "Stops the profiler's threads; for os.register_at_fork."},
     {"fork_parent", py_fork_parent, METH_NOARGS, "Starts them again in the parent."},
     {"fork_child", py_fork_child, METH_NOARGS, "Forgets the parent's profile in the child."},
+    {"around_fork", py_around_fork, METH_VARARGS,
+     "around_fork(name, f): f, with the profiler's threads stopped until it returns."},
     {"info", py_info, METH_NOARGS, "info() -> dict of counters"},
     {"next_upload", py_next_upload, METH_VARARGS,
      "next_upload(timeout_s) -> (body, content_type, seq) or None"},
