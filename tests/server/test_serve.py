@@ -145,3 +145,10 @@ def test_the_log_is_json_where_asked(tmp_path: Path) -> None:
         [request] = [line for line in lines if line.get("request") == reply.headers["x-request-id"]]
         assert request["method"] == "GET"
         assert request["status"] == reply.status
+
+
+def test_it_says_that_it_is_ready_whatever_the_level(tmp_path: Path) -> None:
+    with Server.start(tmp_path, "--log-level", "error") as server:
+        assert server.get("/nothing").status == 404
+        assert server.stop() == 0
+        assert server.log().count("\n") == 1

@@ -7,7 +7,7 @@
 
 #define LINE_BYTES 4096
 
-static const char *const level_names[] = {"debug", "info", "warn", "error"};
+static const char *const level_names[] = {"debug", "info", "warn", "error", "info"};
 
 void vg_log_init(struct vg_log *log, int fd)
 {
@@ -24,7 +24,7 @@ void vg_log_release(struct vg_log *log)
 
 bool vg_log_set_level(struct vg_log *log, const char *name)
 {
-    for (size_t i = 0; i < sizeof level_names / sizeof level_names[0]; i++)
+    for (size_t i = 0; i < VG_LOG_ALWAYS; i++)
         if (strcmp(name, level_names[i]) == 0) {
             log->level = (enum vg_log_level)i;
             return true;

@@ -11,6 +11,7 @@ enum vg_log_level {
     VG_LOG_INFO,
     VG_LOG_WARN,
     VG_LOG_ERROR,
+    VG_LOG_ALWAYS, /* what whoever started us waits for: no level leaves it out; says "info" */
 };
 
 struct vg_log {

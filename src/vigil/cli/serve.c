@@ -178,13 +178,10 @@ static int fail(struct serve *serve, const char *what, const char *why)
     return VG_EXIT_FAILED;
 }
 
-/* For people and for whoever started us: always shown, whatever the log's level. */
 static void say_ready(struct serve *serve)
 {
-    enum vg_log_level level = serve->log.level;
     char address[PATH_BYTES];
 
-    serve->log.level = VG_LOG_INFO;
     for (size_t i = 0; i < serve->n_listen; i++) {
         unsigned port = vg_http_port(serve->http, i);
         int host_len = (int)(strrchr(serve->listen[i], ':') - serve->listen[i]);
@@ -192,10 +189,9 @@ static void say_ready(struct serve *serve)
             snprintf(address, sizeof address, "http://%.*s:%u/", host_len, serve->listen[i], port);
         else
             snprintf(address, sizeof address, "%s", serve->listen[i]);
-        vg_log_write(&serve->log, VG_LOG_INFO, "ready",
+        vg_log_write(&serve->log, VG_LOG_ALWAYS, "ready",
                      FIELDS(TEXT("page", address), TEXT("data", serve->data), TEXT("version", VG_VERSION)));
     }
-    serve->log.level = level;
 }
 
 static int start(struct serve *serve)
