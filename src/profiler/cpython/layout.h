@@ -49,6 +49,7 @@ struct vg_layout {
 
     uint32_t code_bytes; /* PyCodeObject: how much to copy to have all fields below */
     uint32_t code_name, code_file;
+    uint32_t code_flags;              /* int, CO_… */
     uint32_t code_qualname;           /* 3.11 – */
     uint32_t code_first_line;         /* int */
     uint32_t code_lines;              /* pointer to the bytes of the line table */

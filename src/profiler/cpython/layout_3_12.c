@@ -32,6 +32,7 @@ const struct vg_layout vg_layout = {
     .code_bytes = offsetof(PyCodeObject, co_code_adaptive),
     .code_name = offsetof(PyCodeObject, co_name),
     .code_file = offsetof(PyCodeObject, co_filename),
+    .code_flags = offsetof(PyCodeObject, co_flags),
     .code_qualname = offsetof(PyCodeObject, co_qualname),
     .code_first_line = offsetof(PyCodeObject, co_firstlineno),
     .code_lines = offsetof(PyCodeObject, co_linetable),

@@ -149,10 +149,17 @@ bool vg_tstate_is(const struct vg_reader *reader, const char *tstate, const stru
 enum vg_err vg_reader_stack(struct vg_reader *reader, const struct vg_thread_ref *thread, uint32_t max_frames,
                             struct vg_raw_stack *stack)
 {
+    struct vg_raw_stack *before = &reader->before;
     if (max_frames > VG_MAX_FRAMES)
         max_frames = VG_MAX_FRAMES;
-    return vg_layout.walk == VG_WALK_INTERP ? vg_walk_interp(reader, thread, max_frames, stack)
-                                            : vg_walk_heap(reader, thread, max_frames, stack);
+    before->n = stack->n;
+    before->end = stack->end;
+    if (stack->n)
+        memcpy(before->frames, stack->frames, stack->n * sizeof *stack->frames);
+    enum vg_err err = vg_walk(reader, thread, max_frames, stack);
+    if (err == VG_OK)
+        vg_mend(reader, thread, max_frames, stack);
+    return err;
 }
 
 /* ---- code ---- */

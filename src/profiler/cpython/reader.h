@@ -45,7 +45,8 @@ enum vg_raw_end {
 struct vg_raw_stack {
     uint32_t n;
     enum vg_raw_end end;
-    bool cut; /* frames at the leaf end are missing: they were gone when they were read */
+    bool cut;       /* frames at the leaf end are missing: they were gone when they were read */
+    uint32_t joint; /* frames before this one were read a moment earlier than the rest; 0: all at once */
     struct vg_raw_frame frames[VG_MAX_FRAMES]; /* leaf first */
 };
 

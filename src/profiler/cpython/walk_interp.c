@@ -44,8 +44,8 @@ static uint32_t find_chunk(const struct chunks *chunks, uintptr_t frame)
 }
 
 /* One frame, read in place where it lies in a chunk, else copied. False: it is not mapped. */
-static bool read_frame(const struct chunks *chunks, uintptr_t address, struct vg_raw_frame *frame, uintptr_t *back,
-                       bool *is_entry)
+static bool read_frame(const struct chunks *chunks, uintptr_t address, struct vg_raw_frame *frame,
+                       uintptr_t *back, bool *is_entry)
 {
     _Alignas(uintptr_t) char copy[VG_FRAME_MAX_BYTES];
     uint32_t chunk = address % sizeof(uintptr_t) ? 0 : find_chunk(chunks, address);
@@ -57,11 +57,13 @@ static bool read_frame(const struct chunks *chunks, uintptr_t address, struct vg
     }
     *back = load(at + vg_layout.frame_back);
     *is_entry = *(const volatile uint8_t *)(at + vg_layout.frame_owner) == vg_layout.owner_c_stack;
-    *frame = (struct vg_raw_frame){load(at + vg_layout.frame_code), load(at + vg_layout.frame_instr), address, chunk};
+    *frame = (struct vg_raw_frame){load(at + vg_layout.frame_code), load(at + vg_layout.frame_instr), address,
+                                   chunk};
     return true;
 }
 
-static void walk(const struct chunks *chunks, uintptr_t address, uint32_t max_frames, struct vg_raw_stack *stack)
+static void walk(const struct chunks *chunks, uintptr_t address, uint32_t max_frames,
+                 struct vg_raw_stack *stack)
 {
     struct vg_raw_frame frame;
     bool is_entry;
@@ -81,66 +83,60 @@ static void walk(const struct chunks *chunks, uintptr_t address, uint32_t max_fr
     stack->end = address == 0 ? VG_RAW_COMPLETE : VG_RAW_BROKEN;
 }
 
-/* Whether frame is still linked to `caller` (0: it is the root), entry frames between them aside. */
-static bool stands_on(const struct chunks *chunks, uintptr_t back, uintptr_t caller)
+static void remember(struct vg_reader *reader, uintptr_t cframe)
 {
-    struct vg_raw_frame frame;
-    bool is_entry;
-    for (unsigned step = 0; back != caller && back != 0 && step < 4; step++)
-        if (!read_frame(chunks, back, &frame, &back, &is_entry) || !is_entry)
-            return false;
-    return back == caller;
+    unsigned i = 0;
+    while (i + 1 < VG_CFRAMES_PREDICTED && reader->cframes[i] != cframe)
+        i++;
+    memmove(reader->cframes + 1, reader->cframes, i * sizeof *reader->cframes);
+    reader->cframes[0] = cframe;
 }
 
-/* The chain broke (a _PyCFrame or an entry frame was gone when it was read): what is certain is what was there before and,
- * from the root, still hangs together. */
-static void keep_base(const struct chunks *chunks, struct vg_raw_stack *before, struct vg_raw_stack *stack)
+/* The thread state and, in the same system call, what the likely _PyCFrames point to: one that is read later
+ * may have been popped and overwritten. Then the current frame, 0: none. */
+static enum vg_err read_state(struct vg_reader *reader, const struct vg_thread_ref *thread, char *tstate,
+                              uintptr_t *frame)
 {
-    uint32_t from = before->n;
-    uintptr_t caller = 0, back;
-    bool is_entry;
-    for (; from > 0; from--) {
-        struct vg_raw_frame *known = &before->frames[from - 1], now;
-        if (!read_frame(chunks, known->address, &now, &back, &is_entry) || is_entry || now.code != known->code ||
-            !stands_on(chunks, back, caller))
-            break;
-        *known = now;
-        caller = known->address;
-    }
-    stack->n = before->n - from;
-    if (stack->n == 0)
-        return;
-    memcpy(stack->frames, before->frames + from, stack->n * sizeof *stack->frames);
-    stack->cut = true;
-    stack->end = VG_RAW_COMPLETE;
+    struct vg_os_span spans[1 + VG_CFRAMES_PREDICTED] = {{thread->tstate, vg_layout.tstate_bytes}};
+    char copies[VG_TSTATE_MAX_BYTES + VG_CFRAMES_PREDICTED * sizeof *frame];
+    size_t n = 1, got;
+    if (vg_layout.cframe_frame != VG_ABSENT)
+        for (; n <= VG_CFRAMES_PREDICTED && reader->cframes[n - 1]; n++)
+            spans[n] = (struct vg_os_span){reader->cframes[n - 1] + vg_layout.cframe_frame, sizeof *frame};
+    got = vg_os_read_spans(spans, n, copies);
+    if (got < vg_layout.tstate_bytes || !vg_tstate_is(reader, copies, thread))
+        return VG_ERR_NOT_FOUND;
+    memcpy(tstate, copies, vg_layout.tstate_bytes);
+    *frame = vg_field_pointer(tstate, vg_layout.tstate_frame);
+    if (vg_layout.cframe_frame == VG_ABSENT || *frame == 0)
+        return VG_OK;
+    uintptr_t cframe = *frame;
+    for (size_t i = 1; i < n; i++)
+        if (reader->cframes[i - 1] == cframe && vg_layout.tstate_bytes + i * sizeof *frame <= got) {
+            *frame = vg_field_pointer(copies, (uint32_t)(vg_layout.tstate_bytes + (i - 1) * sizeof *frame));
+            remember(reader, cframe);
+            return VG_OK;
+        }
+    remember(reader, cframe);
+    return vg_os_read(cframe + vg_layout.cframe_frame, frame, sizeof *frame);
 }
 
 enum vg_err vg_walk_interp(struct vg_reader *reader, const struct vg_thread_ref *thread, uint32_t max_frames,
                            struct vg_raw_stack *stack)
 {
     char tstate[VG_TSTATE_MAX_BYTES];
-    struct chunks chunks = {0};
-    struct vg_raw_stack *before = &reader->before;
-    before->n = stack->end == VG_RAW_COMPLETE ? stack->n : 0;
-    if (before->n)
-        memcpy(before->frames, stack->frames, before->n * sizeof *before->frames);
+    struct chunks chunks;
+    uintptr_t frame;
     stack->n = 0;
     stack->cut = false;
+    stack->joint = 0;
     stack->end = VG_RAW_BROKEN;
     vg_ranges_begin_read();
-    enum vg_err err = vg_os_read(thread->tstate, tstate, vg_layout.tstate_bytes);
-    if (err != VG_OK || !vg_tstate_is(reader, tstate, thread)) {
-        vg_ranges_end_read();
-        return VG_ERR_NOT_FOUND;
-    }
-    collect(vg_field_pointer(tstate, vg_layout.tstate_chunk), &chunks);
-    uintptr_t frame = vg_field_pointer(tstate, vg_layout.tstate_frame);
-    if (vg_layout.cframe_frame != VG_ABSENT && frame != 0)
-        err = vg_os_read(frame + vg_layout.cframe_frame, &frame, sizeof frame);
-    if (err == VG_OK)
+    enum vg_err err = read_state(reader, thread, tstate, &frame);
+    if (err == VG_OK) {
+        collect(vg_field_pointer(tstate, vg_layout.tstate_chunk), &chunks);
         walk(&chunks, frame, max_frames, stack);
-    if (stack->end == VG_RAW_BROKEN)
-        keep_base(&chunks, before, stack);
+    }
     vg_ranges_end_read();
-    return VG_OK;
+    return err == VG_ERR_NOT_FOUND ? err : VG_OK;
 }

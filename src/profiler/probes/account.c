@@ -147,6 +147,7 @@ static uint32_t identify(struct vg_account *account, struct vg_thread *thread, b
     vg_resolve(&account->resolver, account->symbols, &account->raw, &account->resolved);
     thread->resolved_in = account->generation;
     counts->stacks_cut += account->resolved.is_cut;
+    counts->stacks_joined += account->resolved.is_joined;
     counts->stacks_truncated += account->resolved.is_truncated;
     counts->stacks_unreadable += account->resolved.locations[0] == VG_LOCATION_UNREADABLE;
     *is_cut = account->resolved.is_cut;

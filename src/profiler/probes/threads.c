@@ -176,6 +176,9 @@ void vg_threads_prune_active(struct vg_threads *threads)
 
 void vg_thread_keep_frames(struct vg_thread *thread, const struct vg_raw_stack *raw)
 {
+    thread->has_whole_frames = raw->end != VG_RAW_BROKEN && !raw->cut && raw->joint == 0;
+    if (raw->end == VG_RAW_BROKEN)
+        return; /* the last good capture still says where the root is */
     if (raw->n > thread->frames_cap) {
         struct vg_raw_frame *bigger = vg_alloc_resize(NULL, thread->frames, raw->n * sizeof *bigger);
         if (!bigger) {
@@ -193,6 +196,7 @@ void vg_thread_keep_frames(struct vg_thread *thread, const struct vg_raw_stack *
 
 bool vg_thread_has_frames(const struct vg_thread *thread, const struct vg_raw_stack *raw)
 {
-    return thread->n_frames == raw->n && thread->end == raw->end && raw->n > 0 &&
+    return thread->n_frames == raw->n && thread->end == raw->end && thread->has_whole_frames && !raw->cut &&
+           raw->joint == 0 && raw->n > 0 &&
            memcmp(thread->frames, raw->frames, raw->n * sizeof *raw->frames) == 0;
 }

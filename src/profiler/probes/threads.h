@@ -30,6 +30,7 @@ struct vg_thread {
     struct vg_raw_frame *frames; /* its last capture, owned */
     uint32_t n_frames, frames_cap;
     enum vg_raw_end end;
+    bool has_whole_frames; /* that capture was of one piece */
 
     int64_t run_wall_ns, run_cpu_ns; /* in this stack since the last sample was written */
     uint32_t run_count;

@@ -106,16 +106,16 @@ static enum vg_err write_all(struct encoder *e)
 
 static enum vg_err write_counts(const struct vg_window_counts *c, struct vg_buf *json)
 {
-    return vg_buf_printf(json,
-                         "\"samples\":%" PRIu64 ",\"samples_reused\":%" PRIu64 ",\"samples_cut\":%" PRIu64
-                         ",\"samples_truncated\":%" PRIu64 ",\"samples_unreadable\":%" PRIu64
-                         ",\"samples_lost\":%" PRIu64 ",\"samples_untimed\":%" PRIu64
-                         ",\"samples_dropped\":%" PRIu64 ",\"ticks\":%" PRIu64 ",\"sweeps\":%" PRIu64
-                         ",\"over_budget\":%" PRIu64 ",\"profiler_cpu_ns\":%" PRId64
-                         ",\"process_cpu_ns\":%" PRId64,
-                         c->stacks_captured, c->stacks_reused, c->stacks_cut, c->stacks_truncated,
-                         c->stacks_unreadable, c->threads_lost, c->samples_untimed, c->samples_dropped,
-                         c->ticks, c->sweeps, c->over_budget, c->sampler_cpu_ns, c->process_cpu_ns);
+    return vg_buf_printf(
+        json,
+        "\"samples\":%" PRIu64 ",\"samples_reused\":%" PRIu64 ",\"samples_joined\":%" PRIu64
+        ",\"samples_cut\":%" PRIu64 ",\"samples_truncated\":%" PRIu64 ",\"samples_unreadable\":%" PRIu64
+        ",\"samples_lost\":%" PRIu64 ",\"samples_untimed\":%" PRIu64 ",\"samples_dropped\":%" PRIu64
+        ",\"ticks\":%" PRIu64 ",\"sweeps\":%" PRIu64 ",\"over_budget\":%" PRIu64
+        ",\"profiler_cpu_ns\":%" PRId64 ",\"process_cpu_ns\":%" PRId64,
+        c->stacks_captured, c->stacks_reused, c->stacks_joined, c->stacks_cut, c->stacks_truncated,
+        c->stacks_unreadable, c->threads_lost, c->samples_untimed, c->samples_dropped, c->ticks, c->sweeps,
+        c->over_budget, c->sampler_cpu_ns, c->process_cpu_ns);
 }
 
 enum vg_err vg_encode(const struct vg_window *window, struct vg_buf *pprof, struct vg_buf *internal_json)

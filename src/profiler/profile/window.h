@@ -40,6 +40,7 @@ struct vg_window_counts {
     uint64_t stacks_captured;   /* stacks read */
     uint64_t stacks_reused;     /* thread-samples whose thread had not moved */
     uint64_t stacks_cut;        /* inconsistent, cut at the first bad edge */
+    uint64_t stacks_joined;     /* read in two looks, joined at a known call */
     uint64_t stacks_truncated;  /* deeper than the limit */
     uint64_t stacks_unreadable; /* nothing left after cutting */
     uint64_t threads_lost;      /* thread-samples without a stack: the thread was gone */

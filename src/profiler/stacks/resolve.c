@@ -4,10 +4,10 @@
  * so that the capture joins frames that never called one another. What can be seen of that, from the root to
  * the leaf:
  *   - a frame whose code object is none (freed, or never set up);
- *   - an instruction outside of its code;
  *   - on the data stack frames lie one behind the other: a caller must end where its callee begins.
  * The stack is cut at the first of them, and the rest towards the leaf is left out. Dropping or repeating the
- * sample instead would favour functions that run long without a call.
+ * sample instead would favour functions that run long without a call. An instruction that is not of its code
+ * is no contradiction: the function was called from there, and only its line is not known (symbols.c).
  */
 #include "profiler/stacks/resolve.h"
 
@@ -16,6 +16,33 @@ static bool can_stand_on(const struct vg_raw_frame *callee, const struct vg_raw_
                          uint32_t caller_bytes)
 {
     return caller_bytes == 0 || caller->address + caller_bytes == callee->address;
+}
+
+/* How far from the joint the caller is looked for: it may have called something else before the second look.
+ */
+#define MAX_SKIPPED 4u
+
+/* Whether `callee`, the last frame before the joint, is known to be called by a frame just behind it. */
+static bool find_caller(struct vg_resolver *resolver, const struct vg_symbols *symbols,
+                        const struct vg_raw_stack *raw, uint32_t callee)
+{
+    for (uint32_t i = raw->joint; i < raw->n && i <= raw->joint + MAX_SKIPPED; i++)
+        if (vg_symbols_knows_call(symbols, resolver->codes[i], callee)) {
+            resolver->skip_from = raw->joint;
+            resolver->skip_to = i;
+            return true;
+        }
+    return false;
+}
+
+/* Calls that were read in one piece prove the joints of later stacks. On the data stack nothing comes apart.
+ */
+static void learn_calls(const struct vg_resolver *resolver, struct vg_symbols *symbols,
+                        const struct vg_raw_stack *raw)
+{
+    for (uint32_t i = 0; i + 1 < raw->n; i++)
+        if (raw->frames[i].chunk == 0)
+            vg_symbols_learn_call(symbols, resolver->codes[i + 1], resolver->codes[i]);
 }
 
 /* The frame nearest to the root that is sound together with all below it: frames[result …] are. */
@@ -35,6 +62,11 @@ static uint32_t first_sound(struct vg_resolver *resolver, struct vg_symbols *sym
         }
         if (err != VG_OK)
             return i;
+        if (i == raw->joint) {
+            if (!find_caller(resolver, symbols, raw, code))
+                return i;
+            below = NULL;
+        }
         if (frame->chunk && below && below->chunk == frame->chunk && !can_stand_on(frame, below, below_bytes))
             return i;
         resolver->codes[i - 1] = code;
@@ -49,12 +81,18 @@ static uint32_t first_sound(struct vg_resolver *resolver, struct vg_symbols *sym
 void vg_resolve(struct vg_resolver *resolver, struct vg_symbols *symbols, const struct vg_raw_stack *raw,
                 struct vg_resolved *resolved)
 {
+    resolver->skip_from = resolver->skip_to = 0;
     uint32_t from = raw->end == VG_RAW_BROKEN ? raw->n : first_sound(resolver, symbols, raw);
+    if (from == 0 && raw->joint == 0 && !raw->cut)
+        learn_calls(resolver, symbols, raw);
     resolved->n = 0;
+    resolved->is_joined = raw->joint > from;
     resolved->is_cut = raw->cut || from > 0 || raw->end == VG_RAW_BROKEN;
     resolved->is_truncated = raw->end == VG_RAW_TRUNCATED;
     for (uint32_t i = from; i < raw->n; i++) {
         uint32_t code = resolver->codes[i];
+        if (i >= resolver->skip_from && i < resolver->skip_to)
+            continue;
         if (code == VG_LOCATION_OVERFLOW) {
             resolved->locations[resolved->n++] = VG_LOCATION_OVERFLOW;
             continue;

@@ -47,6 +47,7 @@ enum vg_err vg_symbols_new(const struct vg_alloc *alloc, struct vg_symbols **out
     vg_intern_init(&symbols->text, 4u * VG_SYMBOLS_MAX_CODES, VG_SYMBOLS_MAX_BYTES, alloc);
     vg_map_init(&symbols->by_address, VG_SYMBOLS_MAX_CODES, alloc);
     vg_map_init(&symbols->by_instr, 2u * VG_SYMBOLS_MAX_LOCATIONS, alloc);
+    vg_map_init(&symbols->calls, VG_SYMBOLS_MAX_CODES, alloc);
     vg_map_init(&symbols->by_line, VG_SYMBOLS_MAX_LOCATIONS, alloc);
     for (uint32_t i = 0; i < VG_LOCATION_FIRST_REAL && err == VG_OK; i++) {
         struct vg_code code = {.name = vg_slice_of(own_names[i])};
@@ -80,6 +81,7 @@ void vg_symbols_unref(struct vg_symbols *symbols)
     vg_intern_release(&symbols->text);
     vg_map_release(&symbols->by_address);
     vg_map_release(&symbols->by_instr);
+    vg_map_release(&symbols->calls);
     vg_map_release(&symbols->by_line);
     vg_alloc_release(symbols->alloc, symbols);
 }
@@ -180,4 +182,17 @@ uint32_t vg_symbols_locate(struct vg_symbols *symbols, uint32_t code, int64_t in
     else
         symbols->is_full = true;
     return id;
+}
+
+void vg_symbols_learn_call(struct vg_symbols *symbols, uint32_t caller, uint32_t callee)
+{
+    uint64_t *value;
+    bool is_new;
+    if (vg_map_insert(&symbols->calls, (uint64_t)caller << 32 | callee, &value, &is_new) == VG_OK)
+        *value = 1;
+}
+
+bool vg_symbols_knows_call(const struct vg_symbols *symbols, uint32_t caller, uint32_t callee)
+{
+    return vg_map_find(&symbols->calls, (uint64_t)caller << 32 | callee) != NULL;
 }

@@ -59,6 +59,7 @@ struct vg_symbols {
     struct vg_intern text;    /* names, files and line tables */
     struct vg_map by_address; /* code object → id */
     struct vg_map by_instr;   /* code id << 32 | instruction → location id */
+    struct vg_map calls;      /* caller's code id << 32 | callee's: was seen in one piece */
     struct vg_map by_line;    /* code id << 32 | line → location id */
     const struct vg_alloc *alloc;
 };
@@ -82,5 +83,9 @@ enum vg_err vg_symbols_learn(struct vg_symbols *symbols, struct vg_reader *reade
 /* The location of an instruction (bytes from the body's start) of a code; VG_LOCATION_OVERFLOW where there is
  * no room. Sampler only. */
 uint32_t vg_symbols_locate(struct vg_symbols *symbols, uint32_t code, int64_t instr_offset);
+
+/* Who is known to have called whom. Without room a call is forgotten. Sampler only. */
+void vg_symbols_learn_call(struct vg_symbols *symbols, uint32_t caller, uint32_t callee);
+bool vg_symbols_knows_call(const struct vg_symbols *symbols, uint32_t caller, uint32_t callee);
 
 #endif
