@@ -188,7 +188,7 @@ def test_the_sync_comes_before_the_answer(wrapped: Callable[[str], Server], tmp_
     sender = Sender(server)
     assert sender.send() and sender.send()
     server.kill()
-    wait_for("the trace is whole", lambda: f"{server.pid} +++ killed" in trace.read_text(errors="replace"))
+    wait_for("the trace is whole", lambda: re.search(rf"^{server.pid} +\+\+\+ killed", trace.read_text(errors="replace"), re.M))
     every = calls(trace)
     directory = re.escape(str(server.data))
 
