@@ -190,8 +190,8 @@ static void boundaries_come_from_the_content_type(void **state)
         "multipart/form-data; xboundary=X",
         "multipart/form-data; boundary=\x01",
         "multipart/form-data; boundary=\xc3\xa9",
-        "multipart/form-data; boundary="
-        "12345678901234567890123456789012345678901234567890123456789012345678901"};
+        ("multipart/form-data; boundary="
+         "12345678901234567890123456789012345678901234567890123456789012345678901")};
     struct vg_multipart m;
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
