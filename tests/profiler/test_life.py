@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-
 from support import programs
 from support.agent import Agent, Received
 from support.pprof import Frame, Sample

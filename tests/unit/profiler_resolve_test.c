@@ -232,6 +232,75 @@ static void what_the_walk_cut_stays_cut(void **state)
     assert_true(bed->resolved.is_cut);
 }
 
+/* leaf and generator were read, then the rest at a second look. */
+static void push_joint(struct bed *bed, uintptr_t caller)
+{
+    bed->raw.n = 0;
+    push(bed, fake_frame(ROOT, 0, 0x5555000, 0));
+    if (caller)
+        push(bed, fake_frame(caller, 0, 0x5556000, 0));
+    push(bed, fake_frame(GENERATOR, 0, 0x5557000, 0));
+    push(bed, fake_frame(LEAF, 31, 0x5558000, 0));
+    bed->raw.joint = 2;
+}
+
+static void two_looks_are_joined_only_at_a_known_call(void **state)
+{
+    struct bed *bed = *state;
+    push_joint(bed, MIDDLE);
+    resolve(bed);
+    assert_string_equal(text_of(bed), "middle:200 root:100");
+    assert_true(bed->resolved.is_cut);
+    assert_false(bed->resolved.is_joined);
+    bed->raw.joint = 0; /* read in one piece: so middle does call the generator */
+    resolve(bed);
+    assert_string_equal(text_of(bed), "leaf:303 generator:400 middle:200 root:100");
+    assert_false(bed->resolved.is_joined);
+    push_joint(bed, MIDDLE);
+    resolve(bed);
+    assert_string_equal(text_of(bed), "leaf:303 generator:400 middle:200 root:100");
+    assert_true(bed->resolved.is_joined);
+    assert_false(bed->resolved.is_cut);
+    push_joint(bed, OTHER); /* which never did */
+    resolve(bed);
+    assert_string_equal(text_of(bed), "other:500 root:100");
+    assert_true(bed->resolved.is_cut);
+}
+
+/* Before the second look the caller had called something else. */
+static void what_was_called_since_is_left_out(void **state)
+{
+    struct bed *bed = *state;
+    push_joint(bed, MIDDLE);
+    bed->raw.joint = 0;
+    resolve(bed);
+    bed->raw.n = 0;
+    push(bed, fake_frame(ROOT, 0, 0x5555000, 0));
+    push(bed, fake_frame(MIDDLE, 0, 0x5556000, 0));
+    push(bed, fake_frame(OTHER, 0, 0x5559000, 0));
+    push(bed, fake_frame(GENERATOR, 0, 0x5557000, 0));
+    bed->raw.joint = 1;
+    resolve(bed);
+    assert_string_equal(text_of(bed), "generator:400 middle:200 root:100");
+    assert_true(bed->resolved.is_joined);
+}
+
+/* On the data stack chunks are numbered anew at each look. */
+static void a_joint_is_no_place_to_compare_addresses(void **state)
+{
+    struct bed *bed = *state;
+    push(bed, fake_frame(MIDDLE, 0, STACK, 1));
+    push(bed, fake_frame(GENERATOR, 0, 0x5557000, 0));
+    push(bed, fake_frame(LEAF, 31, STACK + 50 * 8, 1));
+    resolve(bed);
+    assert_false(bed->resolved.is_cut);
+    bed->raw.frames[0].address += 800;
+    bed->raw.joint = 2;
+    resolve(bed);
+    assert_string_equal(text_of(bed), "leaf:303 generator:400 middle:200");
+    assert_true(bed->resolved.is_joined);
+}
+
 static void an_address_that_is_used_again_has_the_new_name(void **state)
 {
     struct bed *bed = *state;
@@ -340,6 +409,9 @@ int main(void)
         TEST(a_wild_instruction_has_the_functions_first_line),
         TEST(a_truncated_stack_says_so_at_its_root),
         TEST(what_the_walk_cut_stays_cut),
+        TEST(two_looks_are_joined_only_at_a_known_call),
+        TEST(what_was_called_since_is_left_out),
+        TEST(a_joint_is_no_place_to_compare_addresses),
         TEST(an_address_that_is_used_again_has_the_new_name),
         TEST(more_functions_than_the_table_holds_are_one_visible_frame),
         TEST(more_locations_than_the_table_holds_too),

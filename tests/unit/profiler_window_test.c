@@ -299,6 +299,7 @@ static void the_counts_travel_as_members_of_json(void **state)
         .ticks = 1,
         .stacks_captured = 2,
         .stacks_reused = 3,
+        .stacks_joined = 14,
         .stacks_cut = 4,
         .stacks_truncated = 5,
         .stacks_unreadable = 6,
@@ -315,11 +316,12 @@ static void the_counts_travel_as_members_of_json(void **state)
     assert_true(bed->json.len < sizeof text);
     memcpy(text, bed->json.data, bed->json.len);
     text[bed->json.len] = '\0';
-    assert_string_equal(text,
-                        "\"samples\":2,\"samples_reused\":3,\"samples_cut\":4,\"samples_truncated\":5,"
-                        "\"samples_unreadable\":6,\"samples_lost\":7,\"samples_untimed\":8,"
-                        "\"samples_dropped\":9,\"ticks\":1,\"sweeps\":10,"
-                        "\"over_budget\":18446744073709551615,\"profiler_cpu_ns\":12,\"process_cpu_ns\":13");
+    assert_string_equal(
+        text,
+        "\"samples\":2,\"samples_reused\":3,\"samples_joined\":14,\"samples_cut\":4,\"samples_truncated\":5,"
+        "\"samples_unreadable\":6,\"samples_lost\":7,\"samples_untimed\":8,"
+        "\"samples_dropped\":9,\"ticks\":1,\"sweeps\":10,"
+        "\"over_budget\":18446744073709551615,\"profiler_cpu_ns\":12,\"process_cpu_ns\":13");
 }
 
 static void fill(struct vg_window *window, const struct bed *bed)
