@@ -285,32 +285,43 @@ static void on_born(void *ctx, struct vg_thread *thread)
     vg_threads_activate(&account->threads, thread);
 }
 
+/* A thread that got a Python name, or another one, since it was last written to the window. One that had none
+ * when it was first seen is renamed where it stands: it was the same thread all the time. */
+static void update_name(struct vg_account *account, struct vg_thread *thread, int64_t now_ns)
+{
+    struct vg_name name;
+    if (thread->window_thread == UINT32_MAX ||
+        !vg_names_get(account->names, thread->ref.ident, thread->ref.thread_id, &name) ||
+        name.version == thread->name_version)
+        return;
+    if (thread->name_version == 0) {
+        thread->name_version = name.version;
+        memcpy(account->window->threads[thread->window_thread].name, name.text, sizeof name.text);
+    } else {
+        settle(account, thread, now_ns);
+        thread->window_thread = UINT32_MAX;
+    }
+}
+
 static void on_died(void *ctx, struct vg_thread *thread)
 {
     struct vg_account *account = ctx;
-    settle(account, thread, vg_clock_monotonic_ns(NULL));
+    int64_t now_ns = vg_clock_monotonic_ns(NULL);
+    settle(account, thread, now_ns);
+    update_name(account, thread, now_ns);
     vg_names_forget(account->names, thread->ref.ident, thread->ref.thread_id);
 }
 
-/* Threads that got a Python name, or another one, since they were last written to the window. */
 static void check_names(struct vg_account *account, int64_t now_ns)
 {
-    struct vg_name name;
     uint32_t version = vg_names_version(account->names);
     if (version == account->names_version || now_ns - account->names_checked_ns < NAMES_CHECK_NS)
         return;
     account->names_version = version;
     account->names_checked_ns = now_ns;
-    for (uint32_t i = 0; i < account->threads.n; i++) {
-        struct vg_thread *thread = &account->threads.slots[i];
-        if (!thread->is_used || thread->window_thread == UINT32_MAX)
-            continue;
-        if (vg_names_get(account->names, thread->ref.ident, thread->ref.thread_id, &name) &&
-            name.version != thread->name_version) {
-            settle(account, thread, now_ns);
-            thread->window_thread = UINT32_MAX;
-        }
-    }
+    for (uint32_t i = 0; i < account->threads.n; i++)
+        if (account->threads.slots[i].is_used)
+            update_name(account, &account->threads.slots[i], now_ns);
 }
 
 bool vg_account_refresh(struct vg_account *account, int64_t now_ns)
@@ -400,8 +411,10 @@ struct vg_window *vg_account_swap(struct vg_account *account, int64_t now_ns)
         return NULL;
     }
     for (uint32_t i = 0; i < account->threads.n; i++)
-        if (account->threads.slots[i].is_used)
+        if (account->threads.slots[i].is_used) {
             settle(account, &account->threads.slots[i], now_ns);
+            update_name(account, &account->threads.slots[i], now_ns);
+        }
     add_rest(account, now_ns);
     vg_window_seal(full, now_ns + account->utc_offset_ns);
     if (symbols) {
