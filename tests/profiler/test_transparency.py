@@ -195,7 +195,7 @@ def test_way_of_starting(env: pythons.Environment, agent: Agent, tmp_path: Path,
 @pytest.mark.parametrize("option", ["-S", "-E", "-s", "-B", "-O", "-W error", "-X dev", "-I", "-u"])
 def test_option_of_python(env: pythons.Environment, agent: Agent, tmp_path: Path, option: str) -> None:
     if option in ("-I", "-X dev") and env.version < (3, 7):
-        option = "-v" if option == "never" else "-s"
+        option = "-s"  # these came with Python 3
     code = (
         "import sys, threading; t = threading.Thread(target=lambda: None); t.start(); t.join(); sys.stdout.write(repr(sys.flags))"
     )
