@@ -13,11 +13,12 @@ struct frame {
 };
 
 struct code {
-    int64_t something;
+    uintptr_t something, type;
     int32_t flags;
 };
 
 #define FRAME_TYPE 0xf00du
+#define CODE_TYPE  0xc0deu
 #define GENERATOR  0x20
 
 const struct vg_layout vg_layout = {
@@ -68,6 +69,9 @@ static int set_up(void **state)
     memset(&reader, 0, sizeof reader);
     memset(codes, 0, sizeof codes);
     reader.frame_type = FRAME_TYPE;
+    reader.code_type = CODE_TYPE;
+    for (size_t i = 0; i < FUNCTIONS; i++)
+        codes[i].type = CODE_TYPE;
     for (size_t i = 0; i < FUNCTIONS; i++)
         frames[i] = (struct frame){1, FRAME_TYPE, 0, (uintptr_t)&codes[i]};
     n_looks = looked = 0;
@@ -197,10 +201,10 @@ static void of_what_was_there_only_what_is_still_linked(void **state)
     link_frames("4 3 2 1");
     for (int i = 0; i < 3; i++)
         next_look("5", VG_RAW_BROKEN);
-    frames[2].code++; /* another function by now */
+    frames[2].code += sizeof codes[0]; /* another function by now */
     mend("6", VG_RAW_BROKEN, 100);
     assert_stack("6 1", VG_RAW_COMPLETE, 1, false);
-    frames[2].code--;
+    frames[2].code -= sizeof codes[0];
     frames[3].back = (uintptr_t)&frames[9]; /* called by another one */
     looked = 0;
     mend("6", VG_RAW_BROKEN, 100);
@@ -218,6 +222,31 @@ static void nothing_of_the_leaf_end_means_cut(void **state)
     next_look("2 1", VG_RAW_COMPLETE);
     mend("", VG_RAW_BROKEN, 100);
     assert_stack("2 1", VG_RAW_COMPLETE, 0, true);
+}
+
+/* What a freed frame points to may look like a chain for a long time. */
+static void what_lies_behind_a_frame_without_code_is_no_frame(void **state)
+{
+    (void)state;
+    codes[8].type = codes[9].type = 0xbad;
+    before("3 2 1");
+    next_look("2 1", VG_RAW_COMPLETE);
+    mend("5 4 9 7 8", VG_RAW_BROKEN, 100);
+    assert_stack("5 4 2 1", VG_RAW_COMPLETE, 2, false);
+    looked = 0;
+    mend("5 4 8 9 8", VG_RAW_TRUNCATED, 5);
+    assert_stack("5 4 2 1", VG_RAW_COMPLETE, 2, false);
+    looked = 0;
+    mend("5 4 8", VG_RAW_COMPLETE, 100);
+    assert_stack("5 4 2 1", VG_RAW_COMPLETE, 2, false);
+    looked = 0;
+    stack = capture("5 4 3", VG_RAW_BROKEN);
+    stack.frames[1].code = 8; /* not mapped */
+    vg_mend(&reader, &(struct vg_thread_ref){0}, 100, &stack);
+    assert_stack("5 2 1", VG_RAW_COMPLETE, 1, false);
+    looked = 0;
+    mend("8", VG_RAW_TRUNCATED, 1); /* nothing of it is a frame */
+    assert_stack("2", VG_RAW_TRUNCATED, 0, true);
 }
 
 static void memory_of_before_that_is_unmapped_does_not_fault(void **state)
@@ -259,7 +288,7 @@ static void the_deepest_two_fit(void **state)
     before("1");
     stack = capture("1", VG_RAW_BROKEN);
     for (stack.n = 0; stack.n < VG_MAX_FRAMES; stack.n++)
-        stack.frames[stack.n] = (struct vg_raw_frame){16, 0, 16 * (stack.n + 1), 0};
+        stack.frames[stack.n] = (struct vg_raw_frame){(uintptr_t)&codes[2], 0, 16 * (stack.n + 1), 0};
     looks[n_looks] = stack;
     for (uint32_t i = 0; i < VG_MAX_FRAMES; i++)
         looks[n_looks].frames[i].address += 8;
@@ -282,6 +311,7 @@ int main(void)
         TEST(looks_are_counted),
         TEST(of_what_was_there_only_what_is_still_linked),
         TEST(nothing_of_the_leaf_end_means_cut),
+        TEST(what_lies_behind_a_frame_without_code_is_no_frame),
         TEST(memory_of_before_that_is_unmapped_does_not_fault),
         TEST(a_thread_that_ends_meanwhile_keeps_what_was_captured),
         TEST(both_ends_together_are_no_deeper_than_asked_for),

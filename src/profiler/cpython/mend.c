@@ -42,10 +42,36 @@ static bool is_resumed(const struct vg_raw_stack *stack)
            (flags & RESUMED_FLAGS) != 0;
 }
 
+static bool is_code(const struct vg_reader *reader, uintptr_t code)
+{
+    uintptr_t type;
+    return vg_os_read(code + TYPE, &type, sizeof type) == VG_OK && type == reader->code_type;
+}
+
+/* A chain that went on through freed memory: what lies behind the first frame without a code object are no
+ * frames. */
+static void trim(struct vg_reader *reader, struct vg_raw_stack *stack)
+{
+    uint32_t n = stack->n < VG_OS_MAX_SPANS ? stack->n : VG_OS_MAX_SPANS, sound = 0;
+    for (uint32_t i = 0; i < n; i++)
+        reader->spans[i] = (struct vg_os_span){stack->frames[i].code + TYPE, sizeof(uintptr_t)};
+    size_t got = n ? vg_os_read_spans(reader->spans, n, reader->copies) / sizeof(uintptr_t) : 0;
+    while (sound < got &&
+           vg_field_pointer(reader->copies, sound * (uint32_t)sizeof(uintptr_t)) == reader->code_type)
+        sound++;
+    if (sound < n) {
+        stack->n = sound;
+        stack->end = VG_RAW_BROKEN;
+    }
+}
+
 /* A thread keeps its root frame: another one is a generator that yielded, until a second look says the same.
  */
-static bool is_sound(const struct vg_raw_stack *stack, const struct vg_raw_stack *before)
+static bool is_sound(const struct vg_reader *reader, const struct vg_raw_stack *stack)
 {
+    const struct vg_raw_stack *before = &reader->before;
+    if (stack->end == VG_RAW_TRUNCATED && stack->n > 0)
+        return is_code(reader, stack->frames[stack->n - 1].code);
     if (stack->end == VG_RAW_COMPLETE && before->end == VG_RAW_COMPLETE && before->n > 0 && stack->n > 0)
         return root_of(stack) == root_of(before);
     return stack->end != VG_RAW_BROKEN;
@@ -103,22 +129,23 @@ static void join(struct vg_raw_stack *stack, const struct vg_raw_stack *base, ui
         more = max_frames - keep;
     memcpy(stack->frames + keep, base->frames + from, more * sizeof *base->frames);
     stack->n = keep + more;
-    stack->end = from + more == base->n ? VG_RAW_COMPLETE : VG_RAW_TRUNCATED;
+    stack->end = from + more == base->n ? base->end : VG_RAW_TRUNCATED;
 }
 
 void vg_mend(struct vg_reader *reader, const struct vg_thread_ref *thread, uint32_t max_frames,
              struct vg_raw_stack *stack)
 {
     struct vg_raw_stack *base = &reader->base;
-    if (is_sound(stack, &reader->before))
+    if (is_sound(reader, stack))
         return;
+    trim(reader, stack);
     for (unsigned look = 0; look < LOOKS; look++) {
         if (vg_walk(reader, thread, max_frames, base) != VG_OK)
             return;
         if (stack->end == VG_RAW_COMPLETE && base->end == VG_RAW_COMPLETE &&
             root_of(base) == root_of(stack) && !is_resumed(stack))
             return; /* it is the root after all */
-        if (is_sound(base, &reader->before))
+        if (is_sound(reader, base))
             break;
         base->n = 0;
     }
