@@ -24,7 +24,7 @@ MAY_INCLUDE: dict[str, tuple[str, ...]] = {
     "profiler/cpython": ("base", "profiler/os"),
     "profiler/stacks": ("base", "profiler/cpython/reader.h"),
     "profiler/profile": ("base", "pprof", "profiler/stacks"),
-    "profiler/upload": ("base",),
+    "profiler/upload": ("base", "profiler/os"),
     "profiler/probes": ("base", "profiler/os", "profiler/cpython", "profiler/stacks", "profiler/profile"),
     "profiler/module": ("base", "pprof", *(f"profiler/{folder}" for folder in PROFILER)),
     "profiler/launcher": (),

@@ -22,7 +22,8 @@ static struct {
     struct {
         int32_t thread_id;
         int64_t cpu_ns;
-        bool is_running; /* its clock is further at each look */
+        bool is_running;  /* its clock is further at each look */
+        bool is_runnable; /* wants to run, whether it does or not */
     } threads[MAX_KERNELS];
     size_t n;
 } os;
@@ -62,6 +63,14 @@ void vg_os_thread_kernel_name(int32_t thread_id, char name[16])
     memcpy(name, "kernel", 7);
 }
 
+bool vg_os_thread_is_runnable(int32_t thread_id)
+{
+    for (size_t i = 0; i < os.n; i++)
+        if (os.threads[i].thread_id == thread_id)
+            return os.threads[i].is_runnable;
+    return false;
+}
+
 static int64_t helpers_cpu_ns(void *ctx)
 {
     (void)ctx;
@@ -89,6 +98,7 @@ static int set_up(void **state)
         (struct vg_sampler_config){.max_frames = 100, .has_timeline = true, .helpers_cpu_ns = helpers_cpu_ns};
     vg_names_init(&bed->names);
     assert_int_equal(vg_account_init(&bed->account, &bed->config, PERIOD_NS, NULL, &bed->names), VG_OK);
+    bed->account.may_open_files = true;
     *state = bed;
     return 0;
 }
@@ -310,6 +320,26 @@ static void one_that_went_back_to_sleep_shares_the_rest(void **state)
     assert_int_equal(sum_of(window, "fb0", 1).wall_ns, 26 * MS);
     assert_int_equal(sum_of(window, "fa0", 1).wall_ns, 64 * MS);
     assert_int_equal(sum_of(window, NULL, 1).cpu_ns, 2 * MS);
+}
+
+/* On a busy machine most looks find the thread put off the CPU in the middle of its work. */
+static void cpu_of_one_that_waits_for_a_cpu_belongs_to_where_it_stands(void **state)
+{
+    struct bed *bed = *state;
+    add_thread(1);
+    os.threads[0].is_runnable = true;
+    go(0, 0xa0);
+    begin(bed);
+    for (int i = 0; i < 10; i++) {
+        use(0, 2 * MS);
+        tick(bed, 10 * MS, false);
+    }
+    go(0, 0xb0);
+    use(0, 2 * MS);
+    tick(bed, 10 * MS, false);
+    struct vg_window *window = swap(bed);
+    assert_time(window, "fa0", 100 * MS, 20 * MS);
+    assert_time(window, "fb0", 10 * MS, 2 * MS);
 }
 
 static void cpu_of_one_that_just_stopped_belongs_to_what_ran(void **state)
@@ -670,6 +700,7 @@ int main(void)
         TEST(a_thread_that_wakes_has_slept_until_the_tick_before),
         TEST(after_a_long_interval_waking_counts_for_its_own_time_only),
         TEST(one_that_went_back_to_sleep_shares_the_rest),
+        TEST(cpu_of_one_that_waits_for_a_cpu_belongs_to_where_it_stands),
         TEST(cpu_of_one_that_just_stopped_belongs_to_what_ran),
         TEST(little_cpu_waits_until_the_thread_is_found_running),
         TEST(half_of_the_interval_is_proof_of_running),

@@ -1,6 +1,6 @@
 /* profiler/upload: the pieces without a socket: URL, policy, gzip, body, output file, descriptors. */
 #include "base/clock.h"
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 #include "profiler/upload/gzip.h"
 #include "profiler/upload/multipart.h"
 #include "profiler/upload/outfile.h"

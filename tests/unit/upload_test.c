@@ -3,7 +3,7 @@
 #include "profiler/upload/upload.h"
 
 #include "base/clock.h"
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 
 #include "fake_agent.h"
 #include "test_alloc.h"

@@ -22,7 +22,8 @@ enum vg_err vg_os_thread_cpu_ns(int32_t thread_id, int64_t *cpu_ns) VG_MUST_USE;
 int64_t vg_os_own_cpu_ns(void);     /* of the calling thread */
 int64_t vg_os_process_cpu_ns(void); /* of the whole process, dead threads included */
 
-/* The name that the kernel knows a thread by, "" where it cannot be read; NUL-terminated. */
+/* The name that the kernel knows a thread by, "" where it cannot be read; NUL-terminated. For threads with
+ * descriptors of their own only. */
 void vg_os_thread_kernel_name(int32_t thread_id, char name[16]);
 
 /* Copies memory of this process that may not be mapped: fails instead of faulting. About 360 ns. */
@@ -44,11 +45,22 @@ void vg_os_after_fork(void);
  * two threads. VG_ERR_UNSUPPORTED where it cannot be found. */
 enum vg_err vg_os_thread_id_offset(size_t *offset) VG_MUST_USE;
 
-/* A thread of ours: blocks all signals, small stack, named for `top`; ended by vg_os_thread_join. */
-enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *),
+/* A thread of ours: blocks all signals, has a small stack where that is possible, and a name for `top`. */
+struct vg_os_thread {
+    pthread_t handle;
+    int32_t id; /* the kernel's; 0 until it has begun */
+    void *(*run)(void *ctx);
+    void *ctx;
+};
+/* thread must live until it is joined. VG_ERR_NOMEM where there can be no more threads. */
+enum vg_err vg_os_thread_start(struct vg_os_thread *thread, const char *name, void *(*run)(void *),
                                void *ctx) VG_MUST_USE;
-/* Joins it, and waits until the kernel does not count it any more either, which is some microseconds later
- * (100 ms at most): Python 3.12 counts threads at fork and warns the program of ours. */
-void vg_os_thread_join(pthread_t thread, int32_t thread_id);
+/* Waits until it has returned and, for 100 ms at most, until the kernel counts it no more: Python 3.12 and
+ * later counts the process's threads at fork and warns about more than one in the program's name. */
+void vg_os_thread_join(struct vg_os_thread *thread);
+
+/* Whether a thread of this process wants to run, though it may not be on a CPU. For threads with descriptors
+ * of their own only (vg_descriptors_own): it opens a file of /proc. About 5 µs. */
+bool vg_os_thread_is_runnable(int32_t thread_id);
 
 #endif

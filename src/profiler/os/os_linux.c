@@ -73,20 +73,34 @@ int64_t vg_os_process_cpu_ns(void)
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-void vg_os_thread_kernel_name(int32_t thread_id, char name[16])
+/* The first bytes of /proc/self/task/ID/what, NUL-terminated. */
+static size_t read_task(int32_t thread_id, const char *what, char *out, size_t out_bytes)
 {
     char path[48];
-    snprintf(path, sizeof path, "/proc/self/task/%d/comm", (int)thread_id);
-    name[0] = '\0';
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", (int)thread_id, what);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
-    ssize_t n = read(fd, name, 15);
+        return 0;
+    ssize_t n = pread(fd, out, out_bytes - 1, 0);
     close(fd);
-    if (n < 0)
-        n = 0;
-    name[n] = '\0';
-    name[strcspn(name, "\n")] = '\0';
+    n = n < 0 ? 0 : n;
+    out[n] = '\0';
+    return (size_t)n;
+}
+
+void vg_os_thread_kernel_name(int32_t thread_id, char name[16])
+{
+    name[0] = '\0';
+    if (read_task(thread_id, "comm", name, 16) > 0)
+        name[strcspn(name, "\n")] = '\0';
+}
+
+bool vg_os_thread_is_runnable(int32_t thread_id)
+{
+    char stat[128];
+    /* "id (name) state …"; the name may hold anything, so the last parenthesis counts. */
+    const char *end = read_task(thread_id, "stat", stat, sizeof stat) > 0 ? strrchr(stat, ')') : NULL;
+    return end && end[1] == ' ' && end[2] == 'R';
 }
 
 enum vg_err vg_os_read(uintptr_t from, void *to, size_t len)
@@ -143,12 +157,12 @@ static void *scan_thread(void *ctx)
 enum vg_err vg_os_thread_id_offset(size_t *offset)
 {
     struct scan here, there;
-    pthread_t thread;
+    struct vg_os_thread thread;
     scan_own(&here);
     enum vg_err err = vg_os_thread_start(&thread, "vigil-check", scan_thread, &there);
     if (err != VG_OK)
         return err;
-    pthread_join(thread, NULL);
+    vg_os_thread_join(&thread);
     for (size_t i = 0; i < SCAN_BYTES / 4; i++)
         if (here.bits[i] && there.bits[i]) {
             *offset = i * 4;
@@ -159,40 +173,58 @@ enum vg_err vg_os_thread_id_offset(size_t *offset)
 
 /* ---- threads of ours ---- */
 
-enum vg_err vg_os_thread_start(pthread_t *thread, const char *name, void *(*run)(void *), void *ctx)
+#define GONE_LOOKS    2000
+#define GONE_PAUSE_NS 50000
+
+static void *begin(void *arg)
+{
+    struct vg_os_thread *thread = arg;
+    __atomic_store_n(&thread->id, vg_os_thread_id(), __ATOMIC_RELEASE);
+    return thread->run(thread->ctx);
+}
+
+static bool create(struct vg_os_thread *thread, size_t stack_bytes)
 {
     pthread_attr_t attr;
-    sigset_t all, before;
     if (pthread_attr_init(&attr) != 0)
-        return VG_ERR_NOMEM;
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
+        return false;
+    if (stack_bytes)
+        pthread_attr_setstacksize(&attr, stack_bytes);
+    bool made = pthread_create(&thread->handle, &attr, begin, thread) == 0;
+    pthread_attr_destroy(&attr);
+    return made;
+}
+
+enum vg_err vg_os_thread_start(struct vg_os_thread *thread, const char *name, void *(*run)(void *), void *ctx)
+{
+    sigset_t all, before;
+    *thread = (struct vg_os_thread){.run = run, .ctx = ctx};
     /* The mask is inherited: blocked here for the moment of creation, so the new thread never runs a handler
      * of the program's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(thread, &attr, run, ctx);
+    /* The thread-local storage of the host's libraries is taken from the stack: a small one may not do. */
+    bool made = create(thread, STACK_BYTES) || create(thread, 0);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    if (failed)
+    if (!made)
         return VG_ERR_NOMEM;
 #ifdef __GLIBC__
-    pthread_setname_np(*thread, name);
+    pthread_setname_np(thread->handle, name);
 #else
     (void)name;
 #endif
     return VG_OK;
 }
 
-#define GONE_LOOKS    2000
-#define GONE_PAUSE_NS 50000
-
-void vg_os_thread_join(pthread_t thread, int32_t thread_id)
+void vg_os_thread_join(struct vg_os_thread *thread)
 {
-    struct timespec pause = {.tv_nsec = GONE_PAUSE_NS};
-    pthread_join(thread, NULL);
-    /* Signal 0 is not sent. The kernel takes a thread from its table and from the count under one lock. */
+    const struct timespec pause = {.tv_nsec = GONE_PAUSE_NS};
+    pthread_join(thread->handle, NULL);
+    int32_t id = __atomic_load_n(&thread->id, __ATOMIC_ACQUIRE);
+    /* Signal 0 is not sent: it only asks whether there is somebody to get it. The kernel takes a thread off
+     * the count and off its table under one lock. */
     for (int i = 0; i < GONE_LOOKS; i++) {
-        if (syscall(SYS_tgkill, get_pid(), thread_id, 0) != 0 && errno == ESRCH)
+        if (syscall(SYS_tgkill, getpid(), id, 0) != 0 && errno == ESRCH)
             return;
         nanosleep(&pause, NULL);
     }

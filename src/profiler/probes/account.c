@@ -63,7 +63,9 @@ static void name_thread(struct vg_account *account, struct vg_thread *thread)
         thread->name_version = name.version;
         text = vg_slice_of(name.text);
     } else {
-        vg_os_thread_kernel_name(thread->ref.thread_id, kernel_name);
+        kernel_name[0] = '\0';
+        if (account->may_open_files)
+            vg_os_thread_kernel_name(thread->ref.thread_id, kernel_name);
         text = vg_slice_of(kernel_name);
     }
     thread->window_thread =
@@ -176,7 +178,8 @@ static void ascribe(struct vg_account *account, struct vg_thread *thread, int64_
             cpu_new_ns = 0;
     bool is_cut;
     thread->run_wall_ns += wall_ns - wall_new_ns;
-    /* A machine with one CPU never shows a thread running while we look: half of the time is proof enough. */
+    /* Where /proc cannot be read, a machine with one CPU never shows a thread running while we look: half of
+     * the time is proof enough. */
     if (is_running || (!thread->was_running && 2 * cpu_ns >= min_ns(wall_ns, interval_ns))) {
         cpu_new_ns = thread->pending_cpu_ns + cpu_ns;
         thread->pending_cpu_ns = 0;
@@ -221,6 +224,9 @@ static void move(struct vg_account *account, struct vg_thread *thread, int64_t n
     }
     bool is_running =
         vg_os_thread_cpu_ns(thread->ref.thread_id, &clock_ns) == VG_OK && clock_ns != thread->cpu_ns;
+    /* Put off the CPU by others, ourselves perhaps, in the middle of its work. */
+    if (!is_running && account->may_open_files)
+        is_running = vg_os_thread_is_runnable(thread->ref.thread_id);
     ascribe(account, thread, now_ns, cpu_ns, is_running);
 }
 

@@ -17,6 +17,7 @@ struct vg_account {
     int64_t period_ns;
 
     bool has_begun;
+    bool may_open_files;    /* the calling thread has descriptors of its own */
     bool threads_are_stale; /* a thread turned out to be gone: read the list again */
     int64_t last_tick_ns;   /* monotonic */
     int64_t known_cpu_ns;   /* used by Python threads since we know them, dead ones included */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "profiler/os/descriptors.h"
 #include "profiler/os/os.h"
 #include "profiler/probes/account.h"
 
@@ -28,8 +29,7 @@ struct vg_sampler {
     pthread_cond_t wake;
     bool wanted; /* the thread shall go on */
     bool has_thread;
-    pthread_t thread;
-    int32_t thread_id; /* the kernel's; written by the thread, read when it is joined */
+    struct vg_os_thread thread;
 
     int64_t period_ns;
     int64_t window_end_ns; /* monotonic */
@@ -181,7 +181,6 @@ static bool sleep_until(struct vg_sampler *sampler, int64_t deadline_ns)
 static void *run(void *ctx)
 {
     struct vg_sampler *sampler = ctx;
-    sampler->thread_id = vg_os_thread_id();
     sampler->own_cpu_ns = own_cpu(sampler);
     int64_t next = vg_clock_monotonic_ns(NULL);
     while (sleep_until(sampler, next)) {
@@ -195,6 +194,7 @@ static void *run(void *ctx)
             next = sampler->window_end_ns > now ? sampler->window_end_ns : now;
     }
     sampler->own_cpu_before_ns = own_cpu(sampler);
+    sampler->account.may_open_files = false;
     return NULL;
 }
 
@@ -225,7 +225,7 @@ void vg_sampler_pause(struct vg_sampler *sampler)
     sampler->wanted = false;
     pthread_cond_signal(&sampler->wake);
     vg_lock_give(&sampler->lock);
-    vg_os_thread_join(sampler->thread, sampler->thread_id);
+    vg_os_thread_join(&sampler->thread);
     sampler->has_thread = false;
 }
 

@@ -2,7 +2,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 #include "profiler/upload/hostname.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "profiler/upload/outfile.h"
 
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

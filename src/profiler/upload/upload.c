@@ -3,22 +3,20 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/map.h"
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
+#include "profiler/os/os.h"
 #include "profiler/upload/gzip.h"
 #include "profiler/upload/http.h"
 #include "profiler/upload/multipart.h"
 #include "profiler/upload/outfile.h"
 #include "profiler/upload/policy.h"
 #include "profiler/upload/queue.h"
-#include "profiler/upload/thread.h"
 
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
 #define RESOURCE       "/profiling/v1/input"
-#define STACK_BYTES    (256u << 10)
 #define TIMEOUT_NS     (10 * VG_NS_PER_S)
 #define PPROF_LIMIT    (64u << 20) /* one profile, uncompressed; the sampler's own bounds lie far below */
 #define INTERNAL_LIMIT (64u << 10)
@@ -41,8 +39,7 @@ struct vg_upload {
     struct vg_lock lock; /* guards all that follows */
     pthread_cond_t wake; /* for the thread and next: something to do, or stop */
     pthread_cond_t idle; /* for flush and free: the queue, an attempt, the thread or a waiter has changed */
-    pthread_t thread;
-    int32_t thread_id; /* the kernel's; 0 until the thread has begun */
+    struct vg_os_thread thread;
     bool running;
     bool stopping;
     bool sending;    /* the thread is in an exchange */
@@ -213,15 +210,6 @@ static struct vg_upload_entry *first_due(const struct vg_upload *up, int64_t *du
     return NULL;
 }
 
-static int64_t thread_cpu_ns(void)
-{
-    struct timespec used;
-
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) != 0)
-        return 0;
-    return used.tv_sec * VG_NS_PER_S + used.tv_nsec;
-}
-
 static void *upload_thread(void *arg)
 {
     struct vg_upload *up = arg;
@@ -229,7 +217,6 @@ static void *upload_thread(void *arg)
 
     vg_descriptors_own();
     vg_lock_take(&up->lock);
-    up->thread_id = vg_thread_id();
     while (!up->stopping) {
         struct vg_upload_entry *entry = vg_upload_queue_raw(&up->queue);
         if (entry) {
@@ -237,42 +224,21 @@ static void *upload_thread(void *arg)
         } else if (up->url.kind != VG_URL_HTTPS && (entry = first_due(up, &due_ns)) != NULL) {
             send_entry(up, entry);
         } else {
-            up->counters.cpu_ns = up->cpu_before_ns + (uint64_t)thread_cpu_ns();
+            up->counters.cpu_ns = up->cpu_before_ns + (uint64_t)vg_os_own_cpu_ns();
             vg_lock_wait(&up->lock, &up->wake, due_ns);
         }
     }
-    up->cpu_before_ns += (uint64_t)thread_cpu_ns();
+    up->cpu_before_ns += (uint64_t)vg_os_own_cpu_ns();
     up->counters.cpu_ns = up->cpu_before_ns;
     vg_lock_give(&up->lock);
     return NULL;
 }
 
-/* A small stack where that is possible: thread-local storage of the host is taken from it. */
-static int create_thread(struct vg_upload *up, size_t stack_bytes)
-{
-    pthread_attr_t attr;
-    int failed;
-
-    if (pthread_attr_init(&attr) != 0)
-        return -1;
-    if (stack_bytes)
-        pthread_attr_setstacksize(&attr, stack_bytes);
-    failed = pthread_create(&up->thread, &attr, upload_thread, up);
-    pthread_attr_destroy(&attr);
-    return failed;
-}
-
 enum vg_err vg_upload_resume(struct vg_upload *up)
 {
-    sigset_t all, before;
-
     vg_lock_take(&up->lock);
-    if (!up->running) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before); /* the thread inherits it */
-        up->running = create_thread(up, STACK_BYTES) == 0 || create_thread(up, 0) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    if (!up->running)
+        up->running = vg_os_thread_start(&up->thread, "vigil-upload", upload_thread, up) == VG_OK;
     bool running = up->running;
     vg_lock_give(&up->lock);
     return running ? VG_OK : VG_ERR_IO;
@@ -289,9 +255,8 @@ void vg_upload_pause(struct vg_upload *up)
     atomic_store(&up->cancel, true);
     pthread_cond_broadcast(&up->wake);
     vg_lock_give(&up->lock);
-    pthread_join(up->thread, NULL);
+    vg_os_thread_join(&up->thread);
     vg_lock_take(&up->lock);
-    vg_thread_wait_gone(up->thread_id);
     up->running = false;
     up->stopping = false;
     atomic_store(&up->cancel, false);

@@ -1,6 +1,6 @@
 /* close_range(2) with CLOSE_RANGE_UNSHARE (Linux 5.9) copies nothing and closes nothing of the host's: the
  * thread leaves the common table for a new one. By number, as the C library may be older than the kernel. */
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/syscall.h>

@@ -1,4 +1,4 @@
-#include "profiler/upload/descriptors.h"
+#include "profiler/os/descriptors.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

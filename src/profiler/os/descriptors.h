@@ -4,8 +4,8 @@
  * what we then write would go into them. So our threads take a table of descriptors of their own where the
  * kernel can give one (then nobody's numbers meet), and everywhere each use asks first whether the number
  * still is what we opened. */
-#ifndef VG_PROFILER_UPLOAD_DESCRIPTORS_H
-#define VG_PROFILER_UPLOAD_DESCRIPTORS_H
+#ifndef VG_PROFILER_OS_DESCRIPTORS_H
+#define VG_PROFILER_OS_DESCRIPTORS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
