@@ -472,13 +472,13 @@ def test_start_and_stop_fifty_times(env: Environment, agent: Agent) -> None:
 
 def test_exit_while_daemon_threads_run(env: Environment, agent: Agent) -> None:
     code = """
-    def forever():
+    def forever(burn=burn, sleep=time.sleep, error=Exception):
         try:
             while True:
                 burn(0.01)
-                time.sleep(0.0001)
-        except Exception:
-            pass  # 2.7 takes the globals away from under it
+                sleep(0.0001)
+        except error:
+            pass  # 2.7 takes all globals away from under it
     in_threads(8, forever)
     burn(0.3)
     """
