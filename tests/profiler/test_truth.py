@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from support import pprof
 from support.pprof import Frame, Profile, Sample
 from support.pythons import Environment
@@ -26,7 +25,10 @@ QUANTUM_S = 0.02
 CALLS = {
     ("<module>", "run_all"),
     ("run_all", "mark"),
-    *(("mark", name) for name in ("plain", "rest", "recursion", "drain", "<lambda>", "method", "nested", "outer", "größe", "join", "other")),
+    *(
+        ("mark", name)
+        for name in ("plain", "rest", "recursion", "drain", "<lambda>", "method", "nested", "outer", "größe", "join", "other")
+    ),
     *((name, "plain") for name in ("recursion", "<lambda>", "method", "nested", "closure", "größe", "other")),
     ("recursion", "recursion"),
     ("drain", "generator"),
@@ -38,7 +40,11 @@ CALLS = {
     ("run", "<lambda>"),
     ("<lambda>", "mark"),
     # 2.7 has no such clocks; the target makes them.
-    *((name, clock) for name in ("<module>", "mark", "plain", "generator") for clock in ("monotonic", "process_time", "thread_time")),
+    *(
+        (name, clock)
+        for name in ("<module>", "mark", "plain", "generator")
+        for clock in ("monotonic", "process_time", "thread_time")
+    ),
     *((clock, "read_clock") for clock in ("monotonic", "process_time", "thread_time")),
 }
 """Who calls whom in the target (short names); the standard library's own calls are not looked at."""
