@@ -257,6 +257,7 @@ static int run(int argc, char **argv)
         serve->listen[serve->n_listen++] = default_listen;
     /* Every thread made later inherits the mask: signals come to this one, when it waits for them. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file-size limit is then an error like a full disk */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

@@ -491,11 +491,10 @@ void vg_http_stop(struct vg_http_server *server, long long grace_ns)
     if (!server)
         return;
     atomic_store(&server->is_stopping, true);
-    for (size_t i = 0; i < server->n_listeners; i++) {
-        MHD_quiesce_daemon(server->listeners[i].daemon);
-        close(server->listeners[i].fd);
+    /* New connections are answered 503 from here on. Not MHD_quiesce_daemon: in 0.9.75 it races with its own
+     * workers for the listening socket and aborts the process. MHD_stop_daemon closes the socket. */
+    for (size_t i = 0; i < server->n_listeners; i++)
         vg_address_unlink(&server->listeners[i].address);
-    }
     wait_for_exchanges(server, grace_ns);
     vg_pool_stop(server->uploads);
     vg_pool_stop(server->queries);
