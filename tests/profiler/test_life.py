@@ -263,6 +263,28 @@ def test_thousands_of_short_threads(env: Environment, agent: Agent) -> None:
     assert roots in ({"_bootstrap"}, {"__bootstrap"})
 
 
+def test_threads_that_python_has_no_name_for_have_that_of_the_kernel(env: Environment, agent: Agent) -> None:
+    code = """
+    import ctypes
+    try:
+        from _thread import allocate_lock, start_new_thread
+    except ImportError:
+        from thread import allocate_lock, start_new_thread
+    def nameless():
+        ctypes.CDLL(None).prctl(15, b"raw-thread", 0, 0, 0)
+        burn(0.5)
+        over.release()
+    over = allocate_lock()
+    over.acquire()
+    start_new_thread(nameless, ())
+    over.acquire()
+    """
+    life = live(env, agent, code)
+    names = {s.label("thread name") for s in life.samples() if any(short(f.name) == "nameless" for f in s.frames)}
+    # A sample from before prctl shows the name of the program.
+    assert names and all(isinstance(name, str) and (name == "raw-thread" or name.startswith("python")) for name in names), names
+
+
 def test_code_that_is_made_and_freed(env: Environment, agent: Agent) -> None:
     """Code objects at the same addresses again and again: no name may survive its code."""
     code = """

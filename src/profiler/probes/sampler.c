@@ -181,6 +181,7 @@ static bool sleep_until(struct vg_sampler *sampler, int64_t deadline_ns)
 static void *run(void *ctx)
 {
     struct vg_sampler *sampler = ctx;
+    sampler->account.may_open_files = vg_descriptors_own();
     sampler->own_cpu_ns = own_cpu(sampler);
     int64_t next = vg_clock_monotonic_ns(NULL);
     while (sleep_until(sampler, next)) {
