@@ -10,7 +10,7 @@
 #include "vigil/query/totals.h"
 #include "vigil/store/store.h"
 
-#define VG_SERVICES_MAX       10000
+#define VG_SERVICES_MAX       100000
 #define VG_SERVICE_MAX_VALUES 1000 /* of each list below */
 
 enum vg_service_list {
