@@ -263,6 +263,31 @@ def test_thousands_of_short_threads(env: Environment, agent: Agent) -> None:
     assert roots in ({"_bootstrap"}, {"__bootstrap"})
 
 
+def test_threads_of_c_that_come_into_python(env: Environment, agent: Agent) -> None:
+    """Each gets a thread state for the time of its call only."""
+    code = """
+    import ctypes
+    libc = ctypes.CDLL(None)
+    runs = []
+    def from_c(unused):
+        burn(0.01)
+        runs.append(1)
+        return 0
+    callback = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p)(from_c)
+    for i in range(60):
+        threads = [ctypes.c_ulong() for _ in range(4)]
+        for thread in threads:
+            assert libc.pthread_create(ctypes.byref(thread), None, callback, None) == 0
+        for thread in threads:
+            assert libc.pthread_join(thread, None) == 0
+    assert len(runs) == 240
+    """
+    life = live(env, agent, code, sample_hz="1000", cpu_budget="0")
+    stacks = [[short(f.name) for f in s.frames] for s in life.samples()]
+    found = [stack for stack in stacks if "from_c" in stack]
+    assert found and all(stack[-1] == "from_c" for stack in found)
+
+
 def test_threads_that_python_has_no_name_for_have_that_of_the_kernel(env: Environment, agent: Agent) -> None:
     code = """
     import ctypes
