@@ -151,14 +151,14 @@ static void facets_count_profiles(void **state)
 /* n profiles, the newest first, each a service and a host of its own; alive until the next call. */
 static const struct vg_stored_profile *many(size_t n)
 {
-    enum { MOST = 12000 };
+    enum { MOST = VG_SERVICES_MAX + 5 };
     static struct vg_stored_profile profiles[MOST];
     static struct vg_tag tags[MOST][2];
     static char text[MOST][24];
     assert_true(n <= MOST);
     for (size_t i = 0; i < n; i++) {
         int64_t start_ns = (int64_t)(n - i) * 10;
-        int len = snprintf(text[i], sizeof text[i], "s%05zu", i);
+        int len = snprintf(text[i], sizeof text[i], "s%06zu", i);
         tags[i][0] = (struct vg_tag){VG_SLICE_LIT("host"), {text[i], (size_t)len}};
         tags[i][1] = (struct vg_tag){VG_SLICE_LIT("service"), {text[i], (size_t)len}};
         profiles[i] = (struct vg_stored_profile){.id = n - i,
@@ -187,7 +187,7 @@ static void more_than_fits_is_cut_and_said(void **state)
     assert_int_equal(facets.n, 2);
     assert_int_equal(facets.items[0].n_values, VG_FACET_MAX_VALUES);
     assert_true(facets.items[0].is_truncated);
-    assert_texts(&facets.items[0].values[0].value, 1, "s00000");
+    assert_texts(&facets.items[0].values[0].value, 1, "s000000");
     vg_facets_release(&facets);
 }
 
