@@ -26,7 +26,7 @@ const struct vg_layout vg_layout = {
     .frame_bytes = sizeof(struct frame),
     .frame_code = offsetof(struct frame, code),
     .frame_back = offsetof(struct frame, back),
-    .frame_executing = VG_ABSENT,
+    .frame_state = VG_ABSENT,
     .frame_owner = VG_ABSENT,
     .code_flags = offsetof(struct code, flags),
 };

@@ -22,6 +22,7 @@ enum vg_walk {
 
 enum vg_instr {
     VG_INSTR_OFFSET,  /* the frame holds an int: bytes from the start of the bytecode */
+    VG_INSTR_UNITS,   /* the same in code units of two bytes (3.10) */
     VG_INSTR_POINTER, /* the frame holds the address of the instruction */
 };
 
@@ -43,9 +44,10 @@ struct vg_layout {
     uint32_t frame_bytes; /* how much of a frame to copy to have all fields below */
     uint32_t frame_code, frame_back, frame_instr;
     enum vg_instr instr;
-    uint32_t frame_executing; /* char, true while the frame runs (3.8, 3.9) */
-    uint32_t frame_owner;     /* char … */
-    uint8_t owner_c_stack;    /* … with this value: an entry frame on the C stack, no code of its own */
+    uint32_t frame_state;    /* char … */
+    uint8_t state_executing; /* … with this value while the frame runs (3.2 – 3.10) */
+    uint32_t frame_owner;    /* char … */
+    uint8_t owner_c_stack;   /* … with this value: an entry frame on the C stack, no code of its own */
 
     uint32_t code_bytes; /* PyCodeObject: how much to copy to have all fields below */
     uint32_t code_name, code_file;

@@ -22,7 +22,8 @@ bool vg_frame_is_live(const struct vg_reader *reader, const char *copy)
     if (vg_layout.walk == VG_WALK_INTERP)
         return true;
     return vg_field_u64(copy, REFCOUNT) != 0 && vg_field_pointer(copy, TYPE) == reader->frame_type &&
-           (vg_layout.frame_executing == VG_ABSENT || copy[vg_layout.frame_executing] == 1);
+           (vg_layout.frame_state == VG_ABSENT ||
+            (uint8_t)copy[vg_layout.frame_state] == vg_layout.state_executing);
 }
 
 static uintptr_t root_of(const struct vg_raw_stack *stack)

@@ -214,8 +214,14 @@ enum vg_err vg_reader_code(struct vg_reader *reader, uintptr_t address, char scr
 
 int64_t vg_reader_instr_offset(const struct vg_raw_frame *frame, uintptr_t body)
 {
-    return vg_layout.instr == VG_INSTR_POINTER ? (int64_t)(frame->instr - body)
-                                               : (int64_t)(intptr_t)frame->instr;
+    switch (vg_layout.instr) {
+    case VG_INSTR_POINTER:
+        return (int64_t)(frame->instr - body);
+    case VG_INSTR_UNITS:
+        return 2 * (int64_t)(intptr_t)frame->instr;
+    default:
+        return (int64_t)(intptr_t)frame->instr;
+    }
 }
 
 enum vg_linetab_kind vg_reader_linetab(void)
