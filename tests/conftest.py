@@ -6,6 +6,10 @@ import pytest
 from support import pythons
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "since(minor): the first Python that has what the test is about")
+
+
 def pytest_report_header() -> list[str]:
     """Which Pythons are tested, and which were not found."""
     lines = [f"pythons: {', '.join(pythons.found()) or 'none'}"]
@@ -15,9 +19,12 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`env`: a virtual environment of each Python found, with the package installed in it."""
+    """`env`: a virtual environment of each Python found, with the package installed in it; of those only that have what a test
+    is about where it is marked `@pytest.mark.since("3.8")`."""
     if "env" in metafunc.fixturenames:
-        metafunc.parametrize("env", pythons.found(), indirect=True, scope="session")
+        since = metafunc.definition.get_closest_marker("since")
+        first = pythons.key(since.args[0]) if since else ()
+        metafunc.parametrize("env", [m for m in pythons.found() if pythons.key(m) >= first], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

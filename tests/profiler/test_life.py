@@ -413,9 +413,8 @@ def test_tracers_see_what_they_see_without_us(env: Environment, agent: Agent, to
     assert "called" in life.functions()
 
 
+@pytest.mark.since("3.3")
 def test_faulthandler(env: Environment, agent: Agent) -> None:
-    if env.version < (3, 3):
-        pytest.skip("this Python has no faulthandler")
     code = """
     import faulthandler, signal, tempfile
     faulthandler.enable()
@@ -573,9 +572,8 @@ def test_an_unfinished_fork_at_exit(env: Environment, agent: Agent) -> None:
 # --- what is shown of asyncio -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.since("3.8")
 def test_coroutines_are_shown_in_the_order_they_await(env: Environment, agent: Agent) -> None:
-    if env.version < (3, 8):
-        pytest.skip("before asyncio.run")
     code = """
     import asyncio
     spent = 0

@@ -55,7 +55,8 @@ class Environment:
         return int(major), int(minor)
 
 
-def _key(minor: str) -> tuple[int, ...]:
+def key(minor: str) -> tuple[int, ...]:
+    """By which versions are ordered."""
     return tuple(int(part) for part in minor.split("."))
 
 
@@ -72,7 +73,7 @@ def everywhere() -> dict[str, Path]:
         on_path = shutil.which(f"python{minor}")
         if minor not in result and on_path and _runs(Path(on_path), minor):
             result[minor] = Path(on_path)
-    return dict(sorted(result.items(), key=lambda item: _key(item[0])))
+    return dict(sorted(result.items(), key=lambda item: key(item[0])))
 
 
 def _runs(python: Path, minor: str) -> bool:
@@ -87,7 +88,7 @@ def _runs(python: Path, minor: str) -> bool:
 def wanted() -> tuple[str, ...]:
     """The versions that this run is to test: VIGIL_TEST_PYTHONS, else all expected ones."""
     chosen = os.environ.get("VIGIL_TEST_PYTHONS", "").replace(",", " ").split()
-    return tuple(sorted(set(chosen), key=_key)) if chosen else EXPECTED
+    return tuple(sorted(set(chosen), key=key)) if chosen else EXPECTED
 
 
 def found() -> tuple[str, ...]:
@@ -163,7 +164,7 @@ def _environment(minor: str) -> Environment:
 
 def bare(minor: str, path: Path) -> None:
     """A new virtual environment with pip and nothing else."""
-    if _key(minor) < (3, 3):
+    if key(minor) < (3, 3):
         run([virtualenv_for_2_7() / "bin" / "python", "-m", "virtualenv", "-q", "-p", everywhere()[minor], path])
     else:
         run([everywhere()[minor], "-m", "venv", path])
