@@ -235,7 +235,16 @@ def test_samples_carry_the_time_they_ended(run: Run) -> None:
     assert sum(short(s.frames[0].name) == "rest" for s in run.samples) <= 8
 
 
+def largest_file(run: Run) -> Path:
+    return max(run.path.parent.parent.glob("out.*.pprof"), key=lambda path: path.stat().st_size)
+
+
+def test_the_published_schema_knows_every_field(run: Run) -> None:
+    text = pprof.check_with_schema(gzip.decompress(largest_file(run).read_bytes()))
+    assert text.count("sample_type {") == 3 and "time_nanos:" in text and '"plain"' in text
+
+
 def test_go_tool_pprof_reads_it(run: Run) -> None:
-    file = max(run.path.parent.parent.glob("out.*.pprof"), key=lambda path: path.stat().st_size)
+    file = largest_file(run)
     text = pprof.check_with_go(file, "-top", "-sample_index=cpu-time")
     assert "plain" in text

@@ -8,6 +8,7 @@ wrong wire type is an error, never a guess.
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import subprocess
 from collections import defaultdict
@@ -290,3 +291,24 @@ def check_with_go(path: Path, *args: str) -> str:
     done = subprocess.run([command, "tool", "pprof", *(args or ("-raw",)), str(path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+SCHEMA_MODULE = "github.com/google/pprof@v0.0.0-20261105003125-4bf881d7fb0b"
+"""The Go module that publishes the schema; it is downloaded, not kept here."""
+
+
+def check_with_schema(data: bytes) -> str:
+    """What `protoc --decode` prints of an uncompressed profile by the published schema; fails where it does not accept it, or where
+    there is a field that the schema does not know."""
+    command = go()
+    assert command, "no go command to download the schema with: ask go() first"
+    got = subprocess.run([command, "mod", "download", "-json", SCHEMA_MODULE], capture_output=True, text=True, timeout=120)
+    assert got.returncode == 0, got.stdout + got.stderr
+    schema = Path(json.loads(got.stdout)["Dir"]) / "proto" / "profile.proto"
+    decode = ["protoc", f"--proto_path={schema.parent}", "--decode=perftools.profiles.Profile", schema.name]
+    done = subprocess.run(decode, input=data, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    text = done.stdout.decode()
+    unknown = [line for line in text.splitlines() if line.lstrip()[:1].isdigit()]
+    assert not unknown, unknown[:3]
+    return text
