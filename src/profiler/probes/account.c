@@ -53,20 +53,28 @@ void vg_account_release(struct vg_account *account)
 
 /* ---- samples ---- */
 
+/* What the kernel calls it, for want of a better name. Read by the sampler's own thread only: whoever stops
+ * the sampler shares its descriptors with the host, and takes what was read before. */
+static void read_kernel_name(const struct vg_account *account, struct vg_thread *thread)
+{
+    char name[16] = "";
+    if (account->may_open_files)
+        vg_os_thread_kernel_name(thread->ref.thread_id, name);
+    if (name[0] != '\0') /* of a dead thread the last known name stays */
+        memcpy(thread->kernel_name, name, sizeof name);
+}
+
 static void name_thread(struct vg_account *account, struct vg_thread *thread)
 {
     struct vg_name name;
-    char kernel_name[16];
     struct vg_slice text;
     thread->name_version = 0;
     if (vg_names_get(account->names, thread->ref.ident, thread->ref.thread_id, &name)) {
         thread->name_version = name.version;
         text = vg_slice_of(name.text);
     } else {
-        kernel_name[0] = '\0';
-        if (account->may_open_files)
-            vg_os_thread_kernel_name(thread->ref.thread_id, kernel_name);
-        text = vg_slice_of(kernel_name);
+        read_kernel_name(account, thread);
+        text = vg_slice_of(thread->kernel_name);
     }
     thread->window_thread =
         vg_window_add_thread(account->window, thread->ref.ident, thread->ref.thread_id, text);
@@ -224,6 +232,8 @@ static void move(struct vg_account *account, struct vg_thread *thread, int64_t n
     }
     bool is_running =
         vg_os_thread_cpu_ns(thread->ref.thread_id, &clock_ns) == VG_OK && clock_ns != thread->cpu_ns;
+    if (thread->kernel_name[0] == '\0')
+        read_kernel_name(account, thread);
     /* Put off the CPU by others, ourselves perhaps, in the middle of its work. */
     if (!is_running && account->may_open_files)
         is_running = vg_os_thread_is_runnable(thread->ref.thread_id);

@@ -36,6 +36,7 @@ struct vg_thread {
     uint32_t run_count;
 
     uint32_t window_thread; /* its number in the current window, or UINT32_MAX */
+    char kernel_name[16];   /* "" until it could be read */
     uint32_t name_version;  /* of the name that it has there; 0: none from Python */
 };
 
