@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 from support import programs, pythons
 from support.agent import Agent
+from support.server import wait_for
 
 PROGRAMS = {
     "output": "print('out'); import sys; sys.stderr.write('err\\n')",
@@ -261,7 +262,10 @@ def test_a_terminal_interrupt_ends_the_program_as_ever(env: pythons.Environment,
             start_new_session=True,
         )
         assert process.stdout is not None
+        stat = Path(f"/proc/{process.pid}/stat")
         assert process.stdout.read(1) == b"r"
+        # Still in flush it would name another place.
+        wait_for("the program sleeps", lambda stat=stat: stat.read_text().rpartition(") ")[2].startswith("S"))
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=20)
         outcomes.append((process.returncode, err))
